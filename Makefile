@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+# Bulkhead: one Makefile, no recursion.  `make help` lists the targets.
+#
+#   build/<profile>/obj  objects      build/<profile>/lib  one archive a folder
+#   build/bin            programs     build/san/bin        programs of SAN=address,undefined
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+AR      := ar
+SAN     ?=
+V       ?=
+
+ifeq ($(SAN),)
+B       ?= build
+else ifeq ($(SAN),thread)
+B       ?= build/tsan
+else
+B       ?= build/san
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wnull-dereference $(if $(filter 0,$(WERROR)),,-Werror)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-ftrivial-auto-var-init=zero $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+OPT    := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=undefined,-O2)
+# -Ulinux: CRI messages have fields called "linux"
+CFLAGS_ALL := -std=gnu2x -g -D_GNU_SOURCE -Ulinux -DBULKHEAD_VERSION='"$(VERSION)"' -fPIE \
+	-ffunction-sections -fdata-sections $(WARN) $(HARDEN) $(OPT) -I. -I$(B)/gen $(CFLAGS)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
+	$(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+# Small programs that live as long as a pod, or run inside one, carry no libc of the host's.
+STATIC := $(if $(SAN),,-static-pie)
+
+# --- folders that become archives; main files of programs are kept out -------------------------
+
+FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes/bundle \
+	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \
+	cri/services cri/stream cri/tool
+MAINS   := image/fetch/main.c image/unpack/main.c runtimes/monitor/main.c runtimes/pause/main.c \
+	cri/main.c cri/tool/main.c
+
+PROTOS  := $(wildcard cri/proto/*.proto runtimes/monitor/*.proto)
+GEN_C   := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
+GEN_H   := $(GEN_C:.c=.h)
+
+srcs     = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+gen_of   = $(patsubst %.proto,$(B)/obj/gen/%.pb-c.o,$(wildcard $(1)/*.proto))
+objs     = $(patsubst %.c,$(B)/obj/%.o,$(call srcs,$(1))) $(call gen_of,$(1))
+lib      = $(B)/lib/$(subst /,-,$(1)).a
+libs     = $(foreach f,$(1),$(call lib,$(f)))
+
+LIBS_DAEMON := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lcurl -larchive -lmnl -lseccomp \
+	-lcap -lz -lpthread -ldl
+LIBS_FETCH  := -lcurl -lyajl -lcrypto -lseccomp -lprotobuf-c -lz
+LIBS_UNPACK := -larchive -lisal -lzstd -lz -lyajl -lcrypto -lseccomp
+LIBS_TOOL   := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lmnl -lseccomp -lcap -lz -lpthread
+LIBS_ALL    := $(LIBS_DAEMON) -lisal -lzstd
+
+PROGRAMS := bulkheadd bulkhead bulkhead-monitor bulkhead-pause bulkhead-fetch bulkhead-unpack
+BINS     := $(PROGRAMS:%=$(B)/bin/%)
+
+DAEMON_FOLDERS := cri cri/services cri/pods cri/stream cri/grpc cri/proto image network storage \
+	runtimes runtimes/bundle runtimes/monitor runtimes/cgroup runtimes/oci base
+
+.PHONY: all clean install help compile_commands
+all: $(BINS)
+
+help:
+	@echo 'make                 programs into build/bin'
+	@echo 'make check           unit, bats and conformance tests (see README for what they need)'
+	@echo 'make check-unit      C unit tests            make check-fuzz   every fuzzer for a minute'
+	@echo 'make lint            include rules, shape, formatting, shell scripts'
+	@echo 'make bench           all benchmarks          make bench-pod    pods beside containerd'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local'
+	@echo 'SAN=address,undefined or SAN=thread: a sanitizer build in build/san, build/tsan'
+
+# --- rules ------------------------------------------------------------------------------------
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
+	$(call say,PROTOC,$<)mkdir -p $(B)/gen && protoc-c --c_out=$(B)/gen $<
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -w -MMD -MP -c $< -o $@
+
+$(B)/obj/%.o: %.c | $(GEN_H)
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+define archive
+$(call lib,$(1)): $(call objs,$(1))
+	$$(call say,AR,$$@)mkdir -p $$(@D) && rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call archive,$(f))))
+
+link = $(call say,LD,$@)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) $(1) $(filter %.o,$^) -Wl,--start-group \
+	$(filter %.a,$^) -Wl,--end-group $(2) -o $@
+
+$(B)/bin/bulkheadd: $(B)/obj/cri/main.o $(call libs,$(DAEMON_FOLDERS))
+	$(call link,$(LDFLAGS_ALL),$(LIBS_DAEMON))
+$(B)/bin/bulkhead: $(B)/obj/cri/tool/main.o $(call libs,cri/tool $(DAEMON_FOLDERS))
+	$(call link,$(LDFLAGS_ALL),$(LIBS_DAEMON))
+$(B)/bin/bulkhead-monitor: $(B)/obj/runtimes/monitor/main.o \
+		$(call libs,runtimes/monitor runtimes/oci runtimes/cgroup base)
+	$(call link,$(LDFLAGS_ALL) $(STATIC),-lprotobuf-c)
+$(B)/bin/bulkhead-pause: $(B)/obj/runtimes/pause/main.o
+	$(call link,$(LDFLAGS_ALL) $(STATIC),)
+$(B)/bin/bulkhead-fetch: $(B)/obj/image/fetch/main.o $(call libs,image/fetch base)
+	$(call link,$(LDFLAGS_ALL),$(LIBS_FETCH))
+$(B)/bin/bulkhead-unpack: $(B)/obj/image/unpack/main.o $(call libs,image/unpack base)
+	$(call link,$(LDFLAGS_ALL),$(LIBS_UNPACK))
+
+# --- unit tests: tests/unit/<source path>_test.c, one program each, TAP on stdout ---------------
+
+UNIT_C    := $(shell find tests/unit -name '*_test.c' 2>/dev/null)
+UNIT_BINS := $(UNIT_C:tests/unit/%.c=$(B)/tests/unit/%)
+
+$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(call libs,$(FOLDERS))
+	$(call link,$(LDFLAGS_ALL),$(LIBS_ALL))
+.PRECIOUS: $(B)/obj/%.o $(B)/obj/gen/%.o $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h
+
+.PHONY: check-unit
+check-unit: $(BINS) $(UNIT_BINS)
+	$(Q)BIN=$(abspath $(B))/bin hack/run-units $(UNIT_BINS)
+
+# --- more targets stand in their own files ------------------------------------------------------
+
+-include hack/check.mk tests/fuzz/fuzz.mk tests/bench/bench.mk manifests/install.mk
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build
