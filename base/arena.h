@@ -30,6 +30,6 @@ void *arena_memdup(struct arena *a, const void *p, size_t len)
 char *arena_printf(struct arena *a, const char *format, ...)
 	__attribute__((malloc, returns_nonnull, format(printf, 2, 3)));
 void arena_finish(struct arena *a);
-#define cleanup_arena __attribute__((cleanup(arena_finish)))
+#define cleanup_arena __attribute__((__cleanup__(arena_finish)))
 
 #endif

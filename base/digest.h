@@ -28,6 +28,6 @@ void digest_text(struct digest *d, char out[DIGEST_MAX]);
 void digest_finish(struct digest *d); /* free without a result; harmless after digest_text() */
 /* digest_of() - of a whole buffer, sha256. */
 void digest_of(const void *data, size_t len, char out[DIGEST_MAX]);
-#define cleanup_digest __attribute__((cleanup(digest_finish)))
+#define cleanup_digest __attribute__((__cleanup__(digest_finish)))
 
 #endif

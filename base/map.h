@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * String-keyed hash map (SipHash-free: keys are ours or bounded; seeded FNV-1a, open addressing).
+ * String-keyed hash map.
  *
  * Not locked.  Iteration order is insertion order as long as nothing is removed.
  */
@@ -17,8 +17,9 @@ struct map_entry {
 
 struct map {
 	struct map_entry *entries; /* dense, in insertion order */
-	size_t count, cap;
-	unsigned int *index; /* hash slots -> entry number + 1 */
+	size_t count;		   /* live ones */
+	size_t used, cap;	   /* of entries, holes included */
+	unsigned int *index;	   /* hash slots: entry number + 1 */
 	size_t slots;
 	unsigned int seed;
 };

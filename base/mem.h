@@ -45,9 +45,9 @@ static inline void cleanup_close_fn(int *fd)
 }
 
 /* Locals that free or close themselves; hand them on with steal_ptr() and steal_fd(). */
-#define cleanup_free  __attribute__((cleanup(cleanup_free_fn)))
-#define cleanup_close __attribute__((cleanup(cleanup_close_fn)))
-#define cleanup(fn)   __attribute__((cleanup(fn)))
+#define cleanup_free  __attribute__((__cleanup__(cleanup_free_fn)))
+#define cleanup_close __attribute__((__cleanup__(cleanup_close_fn)))
+#define cleanup(fn)   __attribute__((__cleanup__(fn)))
 
 #define steal_ptr(p)                     \
 	({                               \

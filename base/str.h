@@ -29,7 +29,7 @@ void strbuf_vprintf(struct strbuf *s, const char *format, va_list ap);
 void strbuf_consume(struct strbuf *s, size_t len);
 /* strbuf_steal() - take the text ("" if empty); the buffer is empty after. Caller frees. */
 char *strbuf_steal(struct strbuf *s);
-#define cleanup_strbuf __attribute__((cleanup(strbuf_finish)))
+#define cleanup_strbuf __attribute__((__cleanup__(strbuf_finish)))
 
 /* A NULL-terminated array of owned strings. {0} is empty (items may be NULL). */
 struct strlist {
@@ -42,7 +42,7 @@ void strlist_add(struct strlist *l, const char *s);
 void strlist_addf(struct strlist *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strlist_add_owned(struct strlist *l, char *s);
 bool strlist_has(const struct strlist *l, const char *s);
-#define cleanup_strlist __attribute__((cleanup(strlist_finish)))
+#define cleanup_strlist __attribute__((__cleanup__(strlist_finish)))
 
 bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_has_prefix(const char *s, const char *prefix);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leveled log lines on stderr.
+ *
+ * A line is put together in a buffer and written with one write(2), so lines of threads and of
+ * processes that share the descriptor do not mix.
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define LINE_MAX_BYTES 4096
+
+static const char *const names[] = { "error", "warn", "info", "debug" };
+
+/* Set once in main(), before threads exist. */
+static const char *part_name = "bulkhead";
+static enum log_level least = LOG_LEVEL_INFO;
+static int log_fd = STDERR_FILENO;
+
+void log_init(const char *part, enum log_level level)
+{
+	part_name = part;
+	least = level;
+}
+
+void log_set_fd(int fd)
+{
+	log_fd = fd;
+}
+
+int log_parse_level(const char *name, enum log_level *ret_level, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(names[i], name) == 0) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return error_set(err, EINVAL, "log level '%s' is not one of error, warn, info, debug",
+			 name);
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= least;
+}
+
+static size_t put_time(char *line, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	return n + (size_t)snprintf(line + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	char line[LINE_MAX_BYTES];
+	va_list ap;
+	size_t n;
+	int rc;
+
+	if (!log_enabled(level))
+		return;
+	n = put_time(line, sizeof(line));
+	n += (size_t)snprintf(line + n, sizeof(line) - n, " %s %s: ", names[level], part_name);
+	va_start(ap, format);
+	rc = vsnprintf(line + n, sizeof(line) - n - 1, format, ap);
+	va_end(ap);
+	n = strlen(line);
+	for (size_t i = 0; rc > 0 && i < n; i++)
+		if (line[i] == '\n')
+			line[i] = ' ';
+	line[n++] = '\n';
+	(void)!write(log_fd, line, n);
+}

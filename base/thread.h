@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads that nobody waits for.
+ */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#define THREAD_STACK_BYTES (256 << 10)
+
+/*
+ * thread_detach() - run @fn(@data) on a detached thread with a small stack and all signals
+ * blocked; without one (out of threads), run it here and now.
+ */
+void thread_detach(void *(*fn)(void *data), void *data);
+
+#endif

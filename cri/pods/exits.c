@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the server learns that containers ended.
+ *
+ * Each pod's monitor keeps one connection on which exits arrive, those of the past first.  When
+ * it ends without having been asked to, the monitor died: nobody can tell exit codes any more,
+ * so the pod's containers are killed through their cgroups and reported as Unknown, 255, and the
+ * pod as not ready; the kubelet then makes a new one.
+ */
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "base/thread.h"
+#include "cri/pods/objects.h"
+#include "cri/pods/spec.h"
+#include "runtimes/cgroup/cgroup.h"
+#include "runtimes/monitor/client.h"
+
+#define UNKNOWN_EXIT 255
+
+static void end(struct container *c, int32_t exit_code, int64_t finished_ns, const char *reason)
+{
+	c->state = CONTAINER_EXITED;
+	c->exit_code = exit_code;
+	c->finished_ns = finished_ns;
+	c->reason = reason;
+	close_fd(&c->pidfd);
+	pods_changed(c->pod->pods);
+}
+
+static bool may_end(const struct container *c)
+{
+	return c->state == CONTAINER_RUNNING || c->state == CONTAINER_STARTING;
+}
+
+void exits_apply(struct container *c, const struct monitor_exit *e)
+{
+	const char *reason = e->exit_code == 0 ? "Completed" : "Error";
+
+	if (!may_end(c))
+		return;
+	if (e->oom_killed)
+		reason = "OOMKilled";
+	end(c, e->exit_code, e->finished_ns, reason);
+}
+
+void exits_unknown(struct container *c)
+{
+	if (may_end(c))
+		end(c, UNKNOWN_EXIT, clock_wall_ns(), "Unknown");
+}
+
+static void save(struct container *c)
+{
+	struct error err = ERROR_INIT;
+
+	if (record_save_container(c, 0, &err) < 0)
+		log_error("container %s: exit not recorded: %s", c->id, err.text);
+}
+
+/* A pid namespace shared in the pod outlives the container's first process: end the rest. */
+static bool leaves_processes(const struct container *c)
+{
+	return spec_container_pid_mode(c->config) != RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+}
+
+static void *kill_rest(void *data)
+{
+	struct container *c = data;
+	struct error err = ERROR_INIT;
+
+	if (cgroup_exists(c->cgroup) && cgroup_kill(c->cgroup, 10000, &err) < 0)
+		log_warn("container %s: %s", c->id, err.text);
+	container_put(c);
+	return NULL;
+}
+
+static void apply(struct pod *pod, const struct monitor_exit *e)
+{
+	struct pods *pods = pod->pods;
+	struct container *c;
+	bool ended = false;
+
+	pods_lock(pods);
+	c = map_get(&pods->container_ids, e->container_id);
+	if (c && c->pod == pod && may_end(c)) {
+		exits_apply(c, e);
+		c->refs++;
+		ended = true;
+	}
+	pods_unlock(pods);
+	if (!ended)
+		return;
+	log_info("container %s ended: exit code %d%s", c->id, e->exit_code,
+		 e->oom_killed ? " (OOM)" : "");
+	save(c);
+	if (leaves_processes(c))
+		thread_detach(kill_rest, c);
+	else
+		container_put(c);
+}
+
+/* The monitor is gone and was not told to: its pod ends with it. */
+static void *monitor_died(void *data)
+{
+	struct pod *pod = data;
+	struct error err = ERROR_INIT;
+	size_t n;
+	struct container **list;
+
+	pthread_mutex_lock(&pod->op);
+	log_warn("pod %s: its monitor is gone; ending its containers", pod->id);
+	list = pods_containers(pod, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (cgroup_exists(list[i]->cgroup) &&
+		    cgroup_kill(list[i]->cgroup, 10000, &err) < 0)
+			log_warn("container %s: %s", list[i]->id, err.text);
+		pods_lock(pod->pods);
+		exits_unknown(list[i]);
+		pods_unlock(pod->pods);
+		save(list[i]);
+		container_put(list[i]);
+	}
+	free(list);
+	if (pod->state == POD_READY) {
+		if (sandbox_teardown(pod, true, &err) < 0)
+			log_warn("pod %s: %s", pod->id, err.text);
+		pods_lock(pod->pods);
+		pod->state = POD_NOTREADY;
+		pods_changed(pod->pods);
+		pods_unlock(pod->pods);
+		record_save_pod(pod, 0, NULL);
+	}
+	pthread_mutex_unlock(&pod->op);
+	pod_put(pod);
+	return NULL;
+}
+
+static void drop_watch(struct pod *pod)
+{
+	loop_fd_remove(pod->watch);
+	pod->watch = NULL;
+	close_fd(&pod->watch_fd);
+}
+
+static void on_watch(void *data, uint32_t events)
+{
+	struct pod *pod = data;
+	struct monitor_exit e;
+	int rc;
+
+	(void)events;
+	while ((rc = monitor_next_exit(pod->watch_fd, &e)) == 1)
+		apply(pod, &e);
+	if (rc == -EAGAIN)
+		return;
+	drop_watch(pod);
+	thread_detach(monitor_died, pod); /* takes over the watch's reference */
+}
+
+struct watch_request {
+	struct pod *pod;
+	int fd;
+};
+
+static void watch_on_loop(void *data)
+{
+	struct watch_request *r = data;
+
+	r->pod->watch_fd = r->fd;
+	r->pod->watch =
+		loop_add_fd(r->pod->pods->config.loop, r->fd, EPOLLIN | EPOLLRDHUP, on_watch, r->pod);
+	free(r);
+}
+
+void exits_watch(struct pod *pod, int fd)
+{
+	struct watch_request *r = xnew(struct watch_request);
+
+	pods_lock(pod->pods);
+	pod->refs++;
+	pods_unlock(pod->pods);
+	r->pod = pod;
+	r->fd = fd;
+	loop_post(pod->pods->config.loop, watch_on_loop, r);
+}
+
+static void unwatch_on_loop(void *data)
+{
+	struct pod *pod = data;
+
+	if (pod->watch) {
+		drop_watch(pod);
+		pod_put(pod); /* the watch's */
+	}
+	pods_lock(pod->pods);
+	pod->unwatched = true;
+	pods_changed(pod->pods);
+	pods_unlock(pod->pods);
+	pod_put(pod);
+}
+
+/* Waits for the loop: after the return no exit of this pod's monitor is being looked at. */
+void exits_unwatch(struct pod *pod)
+{
+	int64_t deadline_ns = clock_monotonic_ns() + 5 * INT64_C(1000000000);
+
+	if (pod->pods->restoring)
+		return; /* the loop does not run yet, and nothing is watched */
+	pods_lock(pod->pods);
+	pod->refs++;
+	pod->unwatched = false;
+	pods_unlock(pod->pods);
+	loop_post(pod->pods->config.loop, unwatch_on_loop, pod);
+	pods_lock(pod->pods);
+	while (!pod->unwatched && pods_wait(pod->pods, deadline_ns))
+		;
+	pods_unlock(pod->pods);
+}
