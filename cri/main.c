@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "cri/config.h"
 #include "cri/grpc/server.h"

@@ -2,6 +2,7 @@
 /*
  * RPCs that run something in a container or connect to it.
  */
+#include "base/mem.h"
 #include "cri/services/methods.h"
 
 int rpc_exec_sync(struct grpc_call *call, const void *request_, void *reply_, struct error *err)
@@ -15,10 +16,10 @@ int rpc_exec_sync(struct grpc_call *call, const void *request_, void *reply_, st
 
 	if (rc == 0) {
 		reply->exit_code = result.exit_code;
-		reply->stdout_.len = result.out.len;
-		reply->stdout_.data = arena_memdup(&call->arena, result.out.data, result.out.len);
-		reply->stderr_.len = result.err.len;
-		reply->stderr_.data = arena_memdup(&call->arena, result.err.data, result.err.len);
+		reply->stdout.len = result.out.len;
+		reply->stdout.data = arena_memdup(&call->arena, result.out.data, result.out.len);
+		reply->stderr.len = result.err.len;
+		reply->stderr.data = arena_memdup(&call->arena, result.err.data, result.err.len);
 	}
 	strbuf_finish(&result.out);
 	strbuf_finish(&result.err);
@@ -53,9 +54,9 @@ int rpc_exec(struct grpc_call *call, const void *request_, void *reply_, struct 
 	Runtime__V1__ExecResponse *reply = reply_;
 	struct services *s = call->context;
 	struct stream_request r = {
-		.in = request->stdin_,
-		.out = request->stdout_,
-		.err = request->stderr_,
+		.in = request->stdin,
+		.out = request->stdout,
+		.err = request->stderr,
 		.tty = request->tty,
 	};
 	bool tty;
@@ -80,9 +81,9 @@ int rpc_attach(struct grpc_call *call, const void *request_, void *reply_, struc
 	Runtime__V1__AttachResponse *reply = reply_;
 	struct services *s = call->context;
 	struct stream_request r = {
-		.in = request->stdin_,
-		.out = request->stdout_,
-		.err = request->stderr_,
+		.in = request->stdin,
+		.out = request->stdout,
+		.err = request->stderr,
 	};
 	int rc = check_streams(r.in, r.out, r.err, request->tty, err);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "cri/services/methods.h"
 
 #define NEW(call, type) grpc_call_new(call, &runtime__v1__##type##__descriptor)

@@ -4,6 +4,7 @@
  *
  * All are answered on the loop: the kubelet polls Status every five seconds.
  */
+#include "base/mem.h"
 #include "cri/services/methods.h"
 
 #define NEW(call, type) grpc_call_new(call, &runtime__v1__##type##__descriptor)

@@ -5,6 +5,7 @@
  * INLINE answers from memory on the loop; JOB runs on a thread of its own; LATER answers
  * UNIMPLEMENTED: nothing behind it yet.
  */
+#include "base/mem.h"
 #include "cri/services/methods.h"
 
 #define MESSAGES(type) \
