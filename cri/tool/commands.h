@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The subcommands of `bulkhead`, one function each; the table of them stands in main.c.
+ *
+ * @socket is where the server listens; argv[0] is the subcommand's name, so each may use getopt.
+ * Each prints its own messages.  Return: the exit code (2: wrong usage).
+ */
+#ifndef CRI_TOOL_COMMANDS_H
+#define CRI_TOOL_COMMANDS_H
+
+/* run.c: `bulkhead run`, a pod with one container, and `bulkhead rm`, which removes pods. */
+int command_run(const char *socket, int argc, char **argv);
+int command_rm(const char *socket, int argc, char **argv);
+
+#endif
