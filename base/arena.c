@@ -38,9 +38,10 @@ static void *take(struct arena *a, size_t size)
 	void *p;
 
 	if (!b || b->size - b->used < size) {
-		struct arena_block *fresh = new_block(MAX(size, BLOCK_BYTES));
+		bool alone = b && size > BLOCK_BYTES / 4;
+		struct arena_block *fresh = new_block(alone ? size : MAX(size, BLOCK_BYTES));
 
-		if (b && size > BLOCK_BYTES / 4) {
+		if (alone) {
 			fresh->next = b->next;
 			b->next = fresh;
 		} else {

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-void thread_detach(void *(*fn)(void *data), void *data)
+int thread_start(void *(*fn)(void *data), void *data)
 {
 	sigset_t all, before;
 	pthread_attr_t attr;
@@ -22,6 +22,11 @@ void thread_detach(void *(*fn)(void *data), void *data)
 	rc = pthread_create(&thread, &attr, fn, data);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	if (rc != 0)
+	return -rc;
+}
+
+void thread_detach(void *(*fn)(void *data), void *data)
+{
+	if (thread_start(fn, data) != 0)
 		fn(data);
 }

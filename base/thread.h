@@ -13,4 +13,7 @@
  */
 void thread_detach(void *(*fn)(void *data), void *data);
 
+/* thread_start() - as thread_detach(), but never runs @fn here.  Return: 0 or -errno. */
+int thread_start(void *(*fn)(void *data), void *data);
+
 #endif
