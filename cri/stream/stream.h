@@ -9,6 +9,7 @@
 #define CRI_STREAM_STREAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,7 +20,7 @@ struct stream_server;
 struct stream_request {
 	char *container_id; /* exec, attach */
 	char *sandbox_id;   /* port-forward */
-	char **argv;        /* exec: NULL-terminated */
+	char **argv;	    /* exec: NULL-terminated */
 	bool in, out, err, tty;
 	int32_t *ports; /* port-forward: allowed ones; n_ports 0 allows all */
 	size_t n_ports;
@@ -28,7 +29,7 @@ struct stream_request {
 /* What runs at the other end of a session; -1 for streams not asked for. */
 struct stream_session {
 	int stdin_fd, stdout_fd, stderr_fd; /* with tty: stdin and stdout may be the same pty */
-	int done_fd;                        /* readable when it ended */
+	int done_fd;			    /* readable when it ended */
 	void *handle;
 };
 
@@ -48,7 +49,7 @@ struct stream_backend {
 
 struct stream_config {
 	const char *address; /* "127.0.0.1" */
-	uint16_t port;       /* 0: the kernel's choice */
+	uint16_t port;	     /* 0: the kernel's choice */
 	const struct stream_backend *backend;
 	unsigned int max_connections; /* 256 */
 	unsigned int idle_timeout_s;  /* 4 h */
