@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 
 struct id_mapping {
 	uint32_t host_id, container_id, length;
@@ -27,6 +28,16 @@ struct namespaces {
 	const char *const *sysctls;         /* "name=value", NULL-terminated; may be NULL */
 };
 
+/*
+ * namespaces_prepare_dir() - make @dir (absolute, existing) a private mount of itself, once: pins
+ * below it then stay out of the copies that other mount namespaces hold of their peers.
+ */
+int namespaces_prepare_dir(const char *dir, struct error *err);
+/*
+ * namespaces_default_sysctls() - add to @sysctls ("name=value") what every pod with its own
+ * network gets unless it is named there: unprivileged processes may bind low ports and ping.
+ */
+void namespaces_default_sysctls(const struct namespaces *n, struct strlist *sysctls);
 /* namespaces_create() - all or nothing; the error names the sysctl or namespace. */
 int namespaces_create(const struct namespaces *n, struct error *err);
 /* namespaces_unpin() - one pin; absent is fine. */

@@ -170,13 +170,14 @@ int sandbox_make_namespaces(struct pod *pod, struct error *err)
 
 	hostname_of(pod, hostname);
 	add_sysctls(pod, &sysctls);
-	n.sysctls = (const char *const *)sysctls.items;
 	if (pod->userns) {
 		n.uid_map = (struct id_mapping){ user->uids[0]->host_id, user->uids[0]->container_id,
 						 user->uids[0]->length };
 		n.gid_map = (struct id_mapping){ user->gids[0]->host_id, user->gids[0]->container_id,
 						 user->gids[0]->length };
 	}
+	namespaces_default_sysctls(&n, &sysctls);
+	n.sysctls = (const char *const *)sysctls.items;
 	if (pod->netns && path_mkdirs(pod->pods->config.netns_dir, 0755, err) < 0)
 		return err->code;
 	return namespaces_create(&n, err);
