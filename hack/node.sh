@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# A private node for the demo, the tests and the benchmarks: a directory with its own
+# configuration, registry, CNI list and server, which touches nothing of another's.
+#
+# Source it, then:
+#   node_init DIR SET...   directories, a registry filled with those image sets, configuration
+#   node_start [ENV=VAL..] start bulkheadd and wait until it is ready
+#   node_stop, node_kill   SIGTERM, SIGKILL and wait
+#   node_leaks             print what is left of pods; nothing when clean
+#   node_finish            stop all of it, take away what it made
+#   cri ARGUMENTS          crictl on this node
+# Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
+# NODE_BRIDGE, NODE_LOG, NODE_PID, PEERS (what hack/setup-peers made).
+
+NODE_HACK=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BIN=${BIN:-$(dirname "$NODE_HACK")/build/bin}
+PEERS=${BULKHEAD_PEERS:-/opt/bulkhead-peers}
+NODE_PID='' NODE_REGISTRY_PID=''
+
+cri() {
+	"${CRICTL:-$PEERS/bin/crictl}" --timeout 120s --runtime-endpoint "unix://$NODE_SOCKET" \
+		--image-endpoint "unix://$NODE_SOCKET" "$@"
+}
+
+# A bridge and a /24 that nobody here uses.
+node_pick_network() {
+	local i n
+	for i in $(seq 200); do
+		n=$(((RANDOM + i) % 250 + 1))
+		ip link show "bh$n" >/dev/null 2>&1 && continue
+		ip -4 route | grep -q "10\.217\.$n\." && continue
+		NODE_BRIDGE=bh$n NODE_SUBNET=10.217.$n.0/24
+		return
+	done
+	echo "node: no free bridge name" >&2 && return 1
+}
+
+node_write_config() {
+	cat >"$NODE_DIR/cni/10-$NODE_BRIDGE.conflist" <<-EOF
+		{"cniVersion": "1.0.0", "name": "$NODE_BRIDGE", "plugins": [
+		 {"type": "bridge", "bridge": "$NODE_BRIDGE", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+		  "ipam": {"type": "host-local", "dataDir": "$NODE_DIR/ipam", "ranges": [[{"subnet": "$NODE_SUBNET"}]],
+		           "routes": [{"dst": "0.0.0.0/0"}]}},
+		 {"type": "portmap", "capabilities": {"portMappings": true}}]}
+	EOF
+	cat >"$NODE_DIR/certs.d/_default/hosts.toml" <<-EOF
+		[host."http://$NODE_REGISTRY"]
+		  capabilities = ["pull", "resolve"]
+	EOF
+	cat >"$NODE_DIR/config.json" <<-EOF
+		{
+		  "listen": "$NODE_SOCKET", "root": "$NODE_DIR/root", "state": "$NODE_DIR/state",
+		  "netns_dir": "$NODE_DIR/netns", "log_level": "${NODE_LOG_LEVEL:-info}",
+		  "registry": { "config_path": "$NODE_DIR/certs.d" },  // every registry is the local one
+		  "cni": { "bin_dirs": ["/opt/cni/bin", "/usr/lib/cni"], "conf_dir": "$NODE_DIR/cni" },
+		  "default_handler": "runc",
+		  "handlers": {
+		    "runc": { "runtime": ["crun", "runc"] },
+		    "absent": { "runtime": "no-such-runtime" }
+		  }
+		}
+	EOF
+}
+
+node_init() {
+	NODE_DIR=$1 NODE_SOCKET=$1/bulkhead.sock NODE_LOG=$1/bulkheadd.log
+	shift
+	mkdir -p "$NODE_DIR/cni" "$NODE_DIR/certs.d/_default" "$NODE_DIR/netns"
+	read -r NODE_REGISTRY_PID NODE_REGISTRY < <("$NODE_HACK/registry" "$NODE_DIR/registry")
+	[ -n "$NODE_REGISTRY_PID" ] || return 1
+	NODE_REGISTRY=127.0.0.1:$NODE_REGISTRY
+	[ $# = 0 ] || "$NODE_HACK/make-images" push "$NODE_REGISTRY" "$@" || return 1
+	node_pick_network && node_write_config
+}
+
+node_ready() { tail -n "+$1" "$NODE_LOG" | grep -q 'ready on '; }
+
+# Variables given as ENV=VAL are the server's alone.
+node_start() {
+	touch "$NODE_LOG"
+	local i from=$(($(wc -l <"$NODE_LOG") + 1))
+	env "$@" setsid "$BIN/bulkheadd" --config "$NODE_DIR/config.json" </dev/null >>"$NODE_LOG" 2>&1 3>&- &
+	NODE_PID=$!
+	for i in $(seq 400); do
+		node_ready "$from" && return
+		kill -0 "$NODE_PID" 2>/dev/null || break
+		sleep 0.05
+	done
+	echo "node: bulkheadd is not ready:" >&2
+	tail -n "+$from" "$NODE_LOG" >&2
+	return 1
+}
+
+# node_wait - until the server has ended, however (at most 30 s).
+node_wait() {
+	local i
+	for i in $(seq 600); do
+		kill -0 "$NODE_PID" 2>/dev/null || { NODE_PID='' && return; }
+		sleep 0.05
+	done
+	echo "node: bulkheadd ($NODE_PID) does not end" >&2
+	return 1
+}
+
+node_stop() { [ -z "$NODE_PID" ] || { kill -TERM "$NODE_PID" 2>/dev/null && node_wait; }; }
+node_kill() { [ -z "$NODE_PID" ] || { kill -KILL "$NODE_PID" 2>/dev/null && node_wait; }; }
+
+# node_processes - of pods: their command lines name this node's directory, or its server's child.
+node_processes() {
+	local p args
+	for p in /proc/[0-9]*; do
+		args=$(tr '\0' ' ' 2>/dev/null <"$p/cmdline") || continue
+		case ${p#/proc/} in "$NODE_PID" | "$NODE_REGISTRY_PID" | "$$" | "$BASHPID") continue ;; esac
+		case $args in *"$NODE_DIR/state"* | *"$NODE_DIR/root"*) echo "${p#/proc/} $args" ;; esac
+	done
+}
+
+node_leaks() {
+	local x
+	node_processes | sed 's/^/process /'
+	grep -F "$NODE_DIR/" /proc/self/mountinfo | awk '{ print "mount " $5 }' |
+		grep -vE "^mount $NODE_DIR/(state/pods|netns|root[a-z/]*)$"
+	for x in "$NODE_DIR"/netns/* "$NODE_DIR"/state/pods/* "$NODE_DIR"/root/containers/*; do
+		[ ! -e "$x" ] || echo "file $x"
+	done
+	find "$NODE_DIR/ipam" -name '[0-9]*.*' 2>/dev/null | sed 's/^/address /'
+	iptables-save 2>/dev/null | grep -E "name: \\\\?\"$NODE_BRIDGE\\\\?\"" | sed 's/^/rule /'
+	ip -o link show master "$NODE_BRIDGE" 2>/dev/null | sed 's/^/link /'
+	if [ -e "$NODE_DIR/root/state.db" ] && command -v sqlite3 >/dev/null; then
+		sqlite3 -readonly "$NODE_DIR/root/state.db" \
+			"select 'record ' || kind || ' ' || id from record where kind in ('pod', 'container', 'cni')" 2>&1
+	fi
+}
+
+node_finish() {
+	local p at
+	node_stop
+	[ -z "$NODE_PID" ] || node_kill
+	for p in $(node_processes | awk '{ print $1 }'); do kill -KILL "$p" 2>/dev/null; done
+	[ -z "$NODE_REGISTRY_PID" ] || kill "$NODE_REGISTRY_PID" 2>/dev/null
+	awk '{ print $5 }' /proc/self/mountinfo | grep -F "$NODE_DIR/" | sort -r | while read -r at; do
+		umount -l "$at"
+	done
+	ip link del "$NODE_BRIDGE" 2>/dev/null
+	rm -rf "$NODE_DIR"
+}
