@@ -108,7 +108,8 @@ $(B)/bin/bulkhead-monitor: $(B)/obj/runtimes/monitor/main.o \
 	$(call link,$(LDFLAGS_ALL) $(STATIC),-lprotobuf-c)
 $(B)/bin/bulkhead-pause: $(B)/obj/runtimes/pause/main.o
 	$(call link,$(LDFLAGS_ALL) $(STATIC),)
-$(B)/bin/bulkhead-fetch: $(B)/obj/image/fetch/main.o $(call libs,image/fetch base)
+$(B)/bin/bulkhead-fetch: $(B)/obj/image/fetch/main.o $(B)/obj/image/manifest.o \
+		$(call libs,image/fetch base)
 	$(call link,$(LDFLAGS_ALL),$(LIBS_FETCH))
 $(B)/bin/bulkhead-unpack: $(B)/obj/image/unpack/main.o $(call libs,image/unpack base)
 	$(call link,$(LDFLAGS_ALL),$(LIBS_UNPACK))

@@ -222,8 +222,9 @@ static int take_urls(const struct json *j, struct manifest_blob *b, struct error
 		return error_set(err, EINVAL, "blob %s: urls is not a list of at most %d", b->digest,
 				 MAX_URLS);
 	for (size_t i = 0; i < b->urls.count; i++) {
-		if (!str_has_prefix(b->urls.items[i], "https://") &&
-		    !str_has_prefix(b->urls.items[i], "http://"))
+		if (strlen(b->urls.items[i]) > 2048 ||
+		    (!str_has_prefix(b->urls.items[i], "https://") &&
+		     !str_has_prefix(b->urls.items[i], "http://")))
 			return error_set(err, EINVAL, "blob %s: '%.100s' is not an http(s) URL",
 					 b->digest, b->urls.items[i]);
 	}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Layer decompression: gzip by ISA-L, zstd, or none.
+ *
+ * Both formats may be several members or frames one after the other (parallel compressors write
+ * such).  The end of the file inside one of them is an error, and so is anything after a gzip
+ * member that is not another.  The window of zstd is held to 128 MiB (the library's default).
+ */
+#include "image/unpack/inflate.h"
+
+#include <errno.h>
+#include <isa-l/igzip_lib.h>
+#include <poll.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define IN_BYTES  (128 << 10)
+#define OUT_BYTES (256 << 10)
+
+enum compression { PLAIN, GZIP, ZSTD, REFUSED };
+
+struct inflate {
+	int fd;
+	enum compression compression;
+	bool in_member; /* a gzip member or zstd frame has begun and not ended */
+	bool any;	/* at least one has ended */
+	bool end;	/* of the file */
+	struct inflate_state *gzip;
+	ZSTD_DStream *zstd;
+	size_t pos, len; /* unread part of in[] */
+	unsigned char in[IN_BYTES];
+	unsigned char out[OUT_BYTES];
+};
+
+static const struct {
+	const char *media_type;
+	enum compression compression;
+} types[] = {
+	{ "application/vnd.oci.image.layer.v1.tar+gzip", GZIP },
+	{ "application/vnd.oci.image.layer.v1.tar+zstd", ZSTD },
+	{ "application/vnd.oci.image.layer.v1.tar", PLAIN },
+	{ "application/vnd.docker.image.rootfs.diff.tar.gzip", GZIP },
+	{ "application/vnd.docker.image.rootfs.diff.tar.zstd", ZSTD },
+	{ "application/vnd.docker.image.rootfs.diff.tar", PLAIN },
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar", REFUSED },
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", REFUSED },
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", REFUSED },
+	{ "application/vnd.docker.image.rootfs.foreign.diff.tar", REFUSED },
+	{ "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", REFUSED },
+};
+
+static int find_compression(const char *media_type, enum compression *ret, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (!str_eq(types[i].media_type, media_type))
+			continue;
+		if (types[i].compression == REFUSED)
+			return error_set(err, EPERM,
+					 "media type %s: layers that may not be distributed are "
+					 "not supported",
+					 media_type);
+		*ret = types[i].compression;
+		return 0;
+	}
+	return error_set(err, EINVAL, "media type '%.200s' is not a layer's", media_type);
+}
+
+int inflate_open(int fd, const char *media_type, struct inflate **ret, struct error *err)
+{
+	enum compression compression = PLAIN;
+	int rc = find_compression(media_type, &compression, err);
+	struct inflate *in;
+
+	if (rc < 0)
+		return rc;
+	in = xnew(struct inflate);
+	in->fd = fd;
+	in->compression = compression;
+	if (compression == GZIP) {
+		in->gzip = xnew(struct inflate_state);
+		isal_inflate_init(in->gzip);
+	} else if (compression == ZSTD) {
+		in->zstd = ZSTD_createDStream();
+		if (!in->zstd) {
+			inflate_close(in);
+			return error_set(err, ENOMEM, "zstd: out of memory");
+		}
+	}
+	*ret = in;
+	return 0;
+}
+
+void inflate_close(struct inflate *in)
+{
+	if (!in)
+		return;
+	free(in->gzip);
+	ZSTD_freeDStream(in->zstd);
+	free(in);
+}
+
+/* fill() - have input in in[], or in->end set. */
+static int fill(struct inflate *in, struct error *err)
+{
+	ssize_t n;
+
+	if (in->pos < in->len || in->end)
+		return 0;
+	for (;;) {
+		n = read(in->fd, in->in, sizeof(in->in));
+		if (n >= 0)
+			break;
+		if (errno == EAGAIN)
+			fd_wait(in->fd, POLLIN, -1);
+		else if (errno != EINTR)
+			return error_errno(err, errno, "read the layer");
+	}
+	in->pos = 0;
+	in->len = (size_t)n;
+	in->end = n == 0;
+	return 0;
+}
+
+static int gzip_error(int code, struct error *err)
+{
+	if (code == ISAL_INCORRECT_CHECKSUM)
+		return error_set(err, EBADMSG, "corrupt gzip stream: checksum mismatch");
+	if (code == ISAL_INVALID_WRAPPER || code == ISAL_UNSUPPORTED_METHOD)
+		return error_set(err, EBADMSG, "not a gzip stream");
+	return error_set(err, EBADMSG, "corrupt gzip stream");
+}
+
+static void gzip_begin(struct inflate *in)
+{
+	isal_inflate_reset(in->gzip);
+	in->gzip->crc_flag = ISAL_GZIP;
+	in->in_member = true;
+}
+
+/* gzip_step() - one call of the decoder.  Return: bytes put into out[]. */
+static ssize_t gzip_step(struct inflate *in, struct error *err)
+{
+	struct inflate_state *z = in->gzip;
+	int code;
+
+	if (!in->in_member) {
+		if (in->any && in->in[in->pos] != 0x1f)
+			return error_set(err, EBADMSG, "garbage after the gzip stream");
+		gzip_begin(in);
+	}
+	z->next_in = in->in + in->pos;
+	z->avail_in = (uint32_t)(in->len - in->pos);
+	z->next_out = in->out;
+	z->avail_out = sizeof(in->out);
+	code = isal_inflate(z);
+	if (code < 0)
+		return gzip_error(code, err);
+	in->pos = in->len - z->avail_in;
+	if (z->block_state == ISAL_BLOCK_FINISH) {
+		in->in_member = false;
+		in->any = true;
+	}
+	return (ssize_t)(sizeof(in->out) - z->avail_out);
+}
+
+static ssize_t zstd_step(struct inflate *in, struct error *err)
+{
+	ZSTD_inBuffer from = { in->in, in->len, in->pos };
+	ZSTD_outBuffer to = { in->out, sizeof(in->out), 0 };
+	size_t left = ZSTD_decompressStream(in->zstd, &to, &from);
+
+	if (ZSTD_isError(left))
+		return error_set(err, EBADMSG, "corrupt zstd stream: %s", ZSTD_getErrorName(left));
+	in->pos = from.pos;
+	in->in_member = left != 0;
+	in->any |= left == 0;
+	return (ssize_t)to.pos;
+}
+
+static ssize_t plain_step(struct inflate *in, const void **ret_data)
+{
+	size_t n = in->len - in->pos;
+
+	*ret_data = in->in + in->pos;
+	in->pos = in->len;
+	return (ssize_t)n;
+}
+
+/*
+ * flush() - at the end of the file: what the decoder still holds.  A step that neither ends the
+ * member nor gives anything shows that bytes are missing.
+ */
+static ssize_t flush(struct inflate *in, const char *name, struct error *err)
+{
+	ssize_t n = 0;
+
+	if (in->in_member)
+		n = in->compression == GZIP ? gzip_step(in, err) : zstd_step(in, err);
+	if (n == 0 && (in->in_member || !in->any))
+		return error_set(err, EBADMSG, "truncated %s stream", name);
+	return n;
+}
+
+ssize_t inflate_next(struct inflate *in, const void **ret_data, struct error *err)
+{
+	ssize_t n = 0;
+
+	*ret_data = in->out;
+	while (n == 0) {
+		int rc = fill(in, err);
+
+		if (rc < 0)
+			return rc;
+		if (in->end && in->compression == PLAIN)
+			return 0;
+		if (in->end)
+			return flush(in, in->compression == GZIP ? "gzip" : "zstd", err);
+		if (in->compression == PLAIN)
+			return plain_step(in, ret_data);
+		n = in->compression == GZIP ? gzip_step(in, err) : zstd_step(in, err);
+	}
+	return n;
+}
