@@ -126,6 +126,7 @@ static pid_t clone_child(struct child *c)
 
 	if (stack == MAP_FAILED)
 		return -1;
+	spawn_unpoison(stack, STACK_BYTES);
 	sigfillset(&all);
 	sigemptyset(&none);
 	pthread_sigmask(SIG_BLOCK, &all, &before);

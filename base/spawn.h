@@ -12,6 +12,17 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+/*
+ * spawn_unpoison() - a stack that a child sharing our memory will use: the last one that ran there
+ * ended without returning, and its marks are still in the sanitizer's map.
+ */
+#define spawn_unpoison(ptr, size) ASAN_UNPOISON_MEMORY_REGION(ptr, size)
+#else
+#define spawn_unpoison(ptr, size) ((void)(ptr), (void)(size))
+#endif
+
 /* What a child gets.  SPAWN_INIT first; every descriptor not named here is closed in it. */
 struct spawn {
 	const char *program;	 /* path */

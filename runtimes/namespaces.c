@@ -31,6 +31,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 
 #define STACK_BYTES  (32 << 10)
 #define SYSCTLS_MAX  256
@@ -246,7 +247,10 @@ static char *new_stack(void)
 	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-	return stack == MAP_FAILED ? NULL : stack;
+	if (stack == MAP_FAILED)
+		return NULL;
+	spawn_unpoison(stack, STACK_BYTES);
+	return stack;
 }
 
 static void reap(pid_t pid)
