@@ -494,18 +494,18 @@ static void test_busy(void)
 	char *url cleanup_free = NULL;
 	struct client first, c;
 
-	server = start_server(1);
+	server = start_server(2);
 	begin(&first, "cat", "io", V4);
+	begin(&c, "echo up; sleep 100", "o", V4);
+	while (c.in[OUT].len < 3 && client_read(&c))
+		;
 	url = new_url();
 	is_int(status_of(url, "POST", UPGRADE PROTOCOL V4 "\r\n", NULL), 503,
 	       "one connection too many");
 	client_data(&first, IN, "", 0, true);
 	client_drain(&first);
-	is_str(first.in[ERR].data, SUCCESS, "the one before it goes on");
+	is_str(first.in[ERR].data, SUCCESS, "the ones before it go on");
 	client_close(&first);
-	begin(&c, "echo up; sleep 100", "o", V4);
-	while (c.in[OUT].len < 3 && client_read(&c))
-		;
 	stream_server_destroy(server);
 	client_drain(&c);
 	ok(c.eof && c.in[ERR].len == 0, "a server that stops ends its sessions");
