@@ -8,6 +8,7 @@
  * network namespace and in a mount namespace of its own: the pod's mounts end with it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <sched.h>
@@ -24,6 +25,8 @@
 
 #define FD_LISTEN 3
 #define FD_READY  4
+
+#define OOM_SCORE_ADJ "-998"
 
 static int usage(FILE *to, int code)
 {
@@ -67,6 +70,18 @@ static int enter(const char *dir, struct error *err)
 	if (make_dir("exits", 0755, err) < 0 || make_dir("tmp", 0700, err) < 0)
 		return err->code;
 	return 0;
+}
+
+/*
+ * A pod-level OOM must take a container, not the process that can tell about it.  What we start
+ * inherits this until the runtime sets the value of its bundle, which always names one.
+ */
+static void protect_from_oom(void)
+{
+	struct error err = ERROR_INIT;
+
+	if (fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE_ADJ, &err) < 0)
+		log_debug("%s", err.text);
 }
 
 static int begin(struct monitor *m, struct error *err)
@@ -145,6 +160,7 @@ int main(int argc, char **argv)
 		return code;
 	log_init("bulkhead-monitor", level);
 	tune_memory();
+	protect_from_oom();
 	if (begin(&m, &err) < 0) {
 		log_error("%s", err.text);
 		(void)!write(FD_READY, err.text, strlen(err.text));
