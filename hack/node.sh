@@ -11,12 +11,12 @@
 #   node_finish            stop all of it, take away what it made
 #   cri ARGUMENTS          crictl on this node
 # Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
-# NODE_BRIDGE, NODE_LOG, NODE_PID, PEERS (what hack/setup-peers made).
+# NODE_BRIDGE, NODE_LOG, PEERS (what hack/setup-peers made).  All are exported, and the server's
+# pid stands in NODE_DIR/pid, so that another shell may go on with the node.
 
 NODE_HACK=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BIN=${BIN:-$(dirname "$NODE_HACK")/build/bin}
 PEERS=${BULKHEAD_PEERS:-/opt/bulkhead-peers}
-NODE_PID='' NODE_REGISTRY_PID=''
 
 cri() {
 	"${CRICTL:-$PEERS/bin/crictl}" --timeout 120s --runtime-endpoint "unix://$NODE_SOCKET" \
@@ -66,12 +66,20 @@ node_write_config() {
 node_init() {
 	NODE_DIR=$1 NODE_SOCKET=$1/bulkhead.sock NODE_LOG=$1/bulkheadd.log
 	shift
+	export NODE_DIR NODE_SOCKET NODE_LOG NODE_REGISTRY NODE_REGISTRY_PID NODE_BRIDGE NODE_SUBNET
 	mkdir -p "$NODE_DIR/cni" "$NODE_DIR/certs.d/_default" "$NODE_DIR/netns"
 	read -r NODE_REGISTRY_PID NODE_REGISTRY < <("$NODE_HACK/registry" "$NODE_DIR/registry")
 	[ -n "$NODE_REGISTRY_PID" ] || return 1
 	NODE_REGISTRY=127.0.0.1:$NODE_REGISTRY
 	[ $# = 0 ] || "$NODE_HACK/make-images" push "$NODE_REGISTRY" "$@" || return 1
 	node_pick_network && node_write_config
+}
+
+# node_pid - of the server, or nothing.  A zombie that nobody has reaped yet is no server.
+node_pid() {
+	local pid
+	pid=$(cat "$NODE_DIR/pid" 2>/dev/null) || return 1
+	grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$pid/status" && echo "$pid"
 }
 
 node_ready() { tail -n "+$1" "$NODE_LOG" | grep -q 'ready on '; }
@@ -81,10 +89,10 @@ node_start() {
 	touch "$NODE_LOG"
 	local i from=$(($(wc -l <"$NODE_LOG") + 1))
 	env "$@" setsid "$BIN/bulkheadd" --config "$NODE_DIR/config.json" </dev/null >>"$NODE_LOG" 2>&1 3>&- &
-	NODE_PID=$!
+	echo $! >"$NODE_DIR/pid"
 	for i in $(seq 400); do
 		node_ready "$from" && return
-		kill -0 "$NODE_PID" 2>/dev/null || break
+		node_pid >/dev/null || break
 		sleep 0.05
 	done
 	echo "node: bulkheadd is not ready:" >&2
@@ -96,22 +104,28 @@ node_start() {
 node_wait() {
 	local i
 	for i in $(seq 600); do
-		kill -0 "$NODE_PID" 2>/dev/null || { NODE_PID='' && return; }
+		node_pid >/dev/null || return 0
 		sleep 0.05
 	done
-	echo "node: bulkheadd ($NODE_PID) does not end" >&2
+	echo "node: bulkheadd ($(node_pid)) does not end" >&2
 	return 1
 }
 
-node_stop() { [ -z "$NODE_PID" ] || { kill -TERM "$NODE_PID" 2>/dev/null && node_wait; }; }
-node_kill() { [ -z "$NODE_PID" ] || { kill -KILL "$NODE_PID" 2>/dev/null && node_wait; }; }
+node_signal() {
+	local pid
+	pid=$(node_pid) || return 0
+	kill "-$1" "$pid" && node_wait
+}
+node_stop() { node_signal TERM; }
+node_kill() { node_signal KILL; }
 
 # node_processes - of pods: their command lines name this node's directory, or its server's child.
 node_processes() {
-	local p args
+	local p args pid
+	pid=$(node_pid)
 	for p in /proc/[0-9]*; do
 		args=$(tr '\0' ' ' 2>/dev/null <"$p/cmdline") || continue
-		case ${p#/proc/} in "$NODE_PID" | "$NODE_REGISTRY_PID" | "$$" | "$BASHPID") continue ;; esac
+		case ${p#/proc/} in "$pid" | "$NODE_REGISTRY_PID" | "$$" | "$BASHPID") continue ;; esac
 		case $args in *"$NODE_DIR/state"* | *"$NODE_DIR/root"*) echo "${p#/proc/} $args" ;; esac
 	done
 }
@@ -135,8 +149,7 @@ node_leaks() {
 
 node_finish() {
 	local p at
-	node_stop
-	[ -z "$NODE_PID" ] || node_kill
+	node_stop || node_kill
 	for p in $(node_processes | awk '{ print $1 }'); do kill -KILL "$p" 2>/dev/null; done
 	[ -z "$NODE_REGISTRY_PID" ] || kill "$NODE_REGISTRY_PID" 2>/dev/null
 	awk '{ print $5 }' /proc/self/mountinfo | grep -F "$NODE_DIR/" | sort -r | while read -r at; do
