@@ -120,6 +120,13 @@ static void parse(struct hierarchies *all, char *text)
 			v1 = true;
 	}
 	all->version = v1 || !all->unified ? 1 : 2;
+	/* a hybrid's v2 tree is for membership only: a controller enabled there would forbid
+	 * processes in inner cgroups, which v1 allows */
+	for (size_t i = 0; i < all->count && all->version == 1; i++)
+		if (all->list[i].unified) {
+			strlist_finish(&all->list[i].controllers);
+			all->list[i].controllers = (struct strlist){ 0 };
+		}
 	if (all->version == 2)
 		all->primary = all->unified;
 	else /* the freezer first: a kill lists and freezes in the same tree */
