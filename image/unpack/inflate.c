@@ -159,6 +159,9 @@ static ssize_t gzip_step(struct inflate *in, struct error *err)
 	code = isal_inflate(z);
 	if (code < 0)
 		return gzip_error(code, err);
+	if (in->len - z->avail_in == in->pos && z->avail_out == sizeof(in->out) &&
+	    in->pos < in->len && z->block_state != ISAL_BLOCK_FINISH)
+		return error_set(err, EBADMSG, "corrupt gzip stream"); /* no way forward */
 	in->pos = in->len - z->avail_in;
 	if (z->block_state == ISAL_BLOCK_FINISH) {
 		in->in_member = false;

@@ -55,8 +55,8 @@ int tree_clean(const char *raw, char out[PATH_MAX], struct error *err)
 		if (len == 2 && p[0] == '.' && p[1] == '.')
 			return error_set(err, EINVAL, "leaves the layer");
 		if (len > NAME_MAX)
-			return error_set(err, ENAMETOOLONG, "a name of %zu bytes, more than %d", len,
-					 NAME_MAX);
+			return error_set(err, ENAMETOOLONG, "a name of %zu bytes, more than %d",
+					 len, NAME_MAX);
 		if (len > 0 && !(len == 1 && p[0] == '.')) {
 			if (used + len + 2 > PATH_MAX || ++depth > DEPTH_MAX)
 				return error_set(err, ENAMETOOLONG, "path too long or too deep");
@@ -95,6 +95,19 @@ static int dir_error(int errnum, const char *path, struct error *err)
 	return error_errno(err, errnum, "open directory '%.200s'", path);
 }
 
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+/* replaceable() - a directory may be made at @name: nothing is there, or a whiteout. */
+static bool replaceable(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || is_whiteout(&st);
+}
+
 /* make_dirs() - open @path from the root, making what is missing. */
 static int make_dirs(struct tree *t, const char *path, struct error *err)
 {
@@ -108,7 +121,7 @@ static int make_dirs(struct tree *t, const char *path, struct error *err)
 		memcpy(name, path, MIN(len, NAME_MAX));
 		name[MIN(len, NAME_MAX)] = '\0';
 		next = open_beneath(from, name);
-		if (next == -ENOENT || next == -ENOTDIR) {
+		if ((next == -ENOENT || next == -ENOTDIR) && replaceable(from, name)) {
 			rc = tree_mkdir(t, from, name, err);
 			next = rc < 0 ? rc : open_beneath(from, name);
 		}
@@ -172,13 +185,7 @@ int tree_open_dir(struct tree *t, const char *path, struct error *err)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
-}
-
-int tree_remove(struct tree *t, int dirfd, const char *name, bool *ret_whiteout,
-		struct error *err)
+int tree_remove(struct tree *t, int dirfd, const char *name, bool *ret_whiteout, struct error *err)
 {
 	struct stat st;
 
@@ -186,12 +193,11 @@ int tree_remove(struct tree *t, int dirfd, const char *name, bool *ret_whiteout,
 		return errno == ENOENT ? 0 : error_errno(err, errno, "look up the old entry");
 	*ret_whiteout = is_whiteout(&st);
 	if (!S_ISDIR(st.st_mode))
-		return unlinkat(dirfd, name, 0) < 0 ?
-			       error_errno(err, errno, "remove the old entry") :
-			       0;
-	if (dirfd == t->parent) /* the tree below may be what is cached, this directory is not */
-		return path_remove_tree(dirfd, name, err);
-	forget(t);
+		return unlinkat(dirfd, name, 0) < 0
+			       ? error_errno(err, errno, "remove the old entry")
+			       : 0;
+	if (dirfd != t->parent)
+		forget(t); /* what is cached may be below */
 	return path_remove_tree(dirfd, name, err);
 }
 

@@ -39,8 +39,7 @@ int tree_find(struct tree *t, const char *path, const char **ret_name, struct er
 int tree_open_dir(struct tree *t, const char *path, struct error *err);
 
 /* tree_remove() - @name in @dirfd with everything below; *ret_whiteout: it was a whiteout. */
-int tree_remove(struct tree *t, int dirfd, const char *name, bool *ret_whiteout,
-		struct error *err);
+int tree_remove(struct tree *t, int dirfd, const char *name, bool *ret_whiteout, struct error *err);
 /* tree_mkdir() - directory @name; one that is there stays.  In a whiteout's place: opaque. */
 int tree_mkdir(struct tree *t, int dirfd, const char *name, struct error *err);
 /* tree_whiteout() - @name of the lower layers is gone. */
