@@ -8,6 +8,13 @@
 #ifndef CRI_TOOL_COMMANDS_H
 #define CRI_TOOL_COMMANDS_H
 
+/* check.c: what this host has and lacks; asks the host and, for "is it running", the server. */
+int command_check(const char *socket, int argc, char **argv);
+/* ps.c */
+int command_ps(const char *socket, int argc, char **argv);
+/* images.c */
+int command_images(const char *socket, int argc, char **argv);
+int command_pull(const char *socket, int argc, char **argv);
 /* run.c: `bulkhead run`, a pod with one container, and `bulkhead rm`, which removes pods. */
 int command_run(const char *socket, int argc, char **argv);
 int command_rm(const char *socket, int argc, char **argv);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `bulkhead images` lists what is stored, `bulkhead pull` adds to it.
+ */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cri/proto/api.pb-c.h"
+#include "cri/tool/client.h"
+#include "cri/tool/commands.h"
+#include "cri/tool/table.h"
+
+#define TIMEOUT_MS 10000
+
+/* Only --help, and @n_arguments after it.  Return: -1 to go on, else an exit code. */
+static int parse_options(int argc, char **argv, int n_arguments, const char *usage)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c = getopt_long(argc, argv, "", longs, NULL);
+
+	if (c == -1 && argc - optind == n_arguments)
+		return -1;
+	fputs(usage, c == 'h' ? stdout : stderr);
+	return c == 'h' ? 0 : 2;
+}
+
+/* "docker.io/library/busybox@sha256:..." where it has no tag */
+static const char *name_of(const Runtime__V1__Image *image)
+{
+	if (image->n_repo_tags > 0)
+		return image->repo_tags[0];
+	return image->n_repo_digests > 0 ? image->repo_digests[0] : "-";
+}
+
+static void print(const Runtime__V1__ListImagesResponse *images)
+{
+	struct table t cleanup_table = { .columns = 3 };
+
+	strlist_add(&t.cells, "IMAGE");
+	strlist_add(&t.cells, "ID");
+	strlist_add(&t.cells, "SIZE");
+	for (size_t i = 0; i < images->n_images; i++) {
+		const Runtime__V1__Image *image = images->images[i];
+		const char *hex = str_after(image->id, "sha256:");
+
+		strlist_add(&t.cells, name_of(image));
+		strlist_addf(&t.cells, "%.13s", hex ? hex : image->id);
+		table_add_size(&t, image->size);
+		for (size_t k = 1; k < image->n_repo_tags; k++) {
+			strlist_add(&t.cells, image->repo_tags[k]);
+			strlist_add(&t.cells, "  same");
+			strlist_add(&t.cells, "");
+		}
+	}
+	table_print(&t);
+}
+
+int command_images(const char *socket, int argc, char **argv)
+{
+	Runtime__V1__ListImagesRequest request = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
+	struct error err = ERROR_INIT;
+	ProtobufCMessage *reply;
+	int rc = parse_options(argc, argv, 0, "usage: bulkhead images\n\nStored images.\n");
+
+	if (rc >= 0)
+		return rc;
+	if (client_call(socket, "/runtime.v1.ImageService/ListImages", &request.base,
+			&runtime__v1__list_images_response__descriptor, &reply, TIMEOUT_MS,
+			&err) < 0) {
+		fprintf(stderr, "bulkhead images: %s\n", err.text);
+		return 1;
+	}
+	print((void *)reply);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return 0;
+}
+
+int command_pull(const char *socket, int argc, char **argv)
+{
+	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__PullImageRequest request = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
+	struct error err = ERROR_INIT;
+	ProtobufCMessage *reply;
+	int rc = parse_options(argc, argv, 1,
+			       "usage: bulkhead pull REF\n\n"
+			       "Pull an image and print what it is stored as.\n");
+
+	if (rc >= 0)
+		return rc;
+	spec.image = argv[optind];
+	request.image = &spec;
+	if (client_call(socket, "/runtime.v1.ImageService/PullImage", &request.base,
+			&runtime__v1__pull_image_response__descriptor, &reply, -1, &err) < 0) {
+		fprintf(stderr, "bulkhead pull: %s\n", err.text);
+		return 1;
+	}
+	puts(((Runtime__V1__PullImageResponse *)reply)->image_ref);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return 0;
+}
