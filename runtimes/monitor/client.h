@@ -3,9 +3,11 @@
  * The server's side of a pod's monitor.
  *
  * A monitor listens on <dir>/monitor.sock (SOCK_SEQPACKET, protobuf-c messages, version in the
- * hello).  Each call here opens a connection of its own, so calls never wait for one another; a
- * call waits at most its timeout (2 s for all but run and exec).  Errors: -ECONNREFUSED or
- * -ENOENT the monitor is gone; -ETIMEDOUT it does not answer (stopped?).
+ * hello).  Each call here opens a connection of its own, so calls never wait for one another.
+ * A call waits 2 s for its answer; run, exec and delete, which start the runtime, are told within
+ * 2 s that they were taken on and then wait for the result: the caller's timeout (and 25 s more
+ * for the deletion of what a failed run left), 25 s for delete.  Errors: -ECONNREFUSED or -ENOENT
+ * the monitor is gone; -ETIMEDOUT it does not answer (stopped?).
  */
 #ifndef RUNTIMES_MONITOR_CLIENT_H
 #define RUNTIMES_MONITOR_CLIENT_H

@@ -130,6 +130,7 @@ int invoke_failed(const struct invoke *v, int exit_code, const char *stderr_text
 	struct strbuf text cleanup_strbuf = { 0 };
 	const char *program = v->m->oci.program;
 	const char *slash = strrchr(program, '/');
+	const char *name = slash ? slash + 1 : program;
 
 	if (v->timed_out)
 		return error_set(err, ETIMEDOUT, "%s did not end in time and was killed", program);
@@ -137,7 +138,9 @@ int invoke_failed(const struct invoke *v, int exit_code, const char *stderr_text
 	if (text.len == 0)
 		return error_set(err, EIO, "%s ended with code %d without saying why", program,
 				 exit_code);
-	return error_set(err, code_of(text.data), "%s: %s", slash ? slash + 1 : program, text.data);
+	if (str_has_prefix(text.data, name)) /* as runc does: "runc run failed: .." */
+		return error_set(err, code_of(text.data), "%s", text.data);
+	return error_set(err, code_of(text.data), "%s: %s", name, text.data);
 }
 
 void invoke_finish(struct invoke *v)

@@ -31,9 +31,9 @@
 #include "runtimes/monitor/invoke.h"
 #include "runtimes/monitor/watchers.h"
 
-#define RUNS_MAX        110
-#define DELETE_MS       20000
-#define TIMEOUT_MAX_MS  600000
+#define RUNS_MAX         110 /* their list fits one message */
+#define DELETE_MS        20000
+#define TIMEOUT_MAX_MS   600000
 #define CONSOLE_DRAIN_MS 200
 
 enum run_state { STARTING, RUNNING, DRAINING, ENDED, UNDOING };
@@ -166,7 +166,7 @@ static void take_on(struct run *r, struct conn *c)
 
 /* --- exit ---------------------------------------------------------------------------------------- */
 
-static void told_all(struct run *r)
+static void finish_exit(struct run *r)
 {
 	struct error err = ERROR_INIT;
 
@@ -185,7 +185,7 @@ static void on_drained(void *data)
 	struct run *r = data;
 
 	if (r->state == DRAINING)
-		told_all(r);
+		finish_exit(r);
 }
 
 /*
@@ -202,7 +202,7 @@ static void on_exit_status(void *data, int status)
 	r->exit.finished_ns = clock_wall_ns();
 	r->exit.oom_killed = *r->cgroup && cgroup_oom_kills(r->cgroup) > 0;
 	if (stdio_read_rest(&r->io) || !r->io.terminal) {
-		told_all(r);
+		finish_exit(r);
 		return;
 	}
 	r->drain = loop_add_timer(r->m->loop, on_drained, r);

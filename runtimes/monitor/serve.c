@@ -312,8 +312,12 @@ static void on_listener(void *data, uint32_t events)
 	struct conn *c;
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) {
+		/* out of descriptors the listener stays readable: do not spin on it */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			usleep(10000);
 		return;
+	}
 	if (l->m->n_conns == CONNS_MAX) {
 		log_warn("more than %d calls at once", CONNS_MAX);
 		close(fd);

@@ -56,13 +56,13 @@ static inline void make_pod(void)
 	path_mkdirs(dir, 0755, NULL);
 }
 
-static inline pid_t spawn_monitor(struct error *err)
+/* spawn_monitor() - for the pod in `dir`. */
+static inline pid_t spawn_monitor(const char *runtime, struct error *err)
 {
 	const char *bin = getenv("BIN");
 	char *program cleanup_free = bin ? path_join(bin, "bulkhead-monitor") :
 					   path_sibling_program("bulkhead-monitor");
 	char *root cleanup_free = path_join(top, "runc");
-	char *runtime cleanup_free = path_find_program("runc");
 	struct monitor_spawn s = { .program = program,
 				   .id = LONG_NAME,
 				   .dir = dir,

@@ -471,6 +471,84 @@ static void test_stop(pid_t pid)
 	ok(rc == -ENOENT || rc == -ECONNREFUSED, "stop: calls are refused");
 }
 
+/* --- runtimes that misbehave ---------------------------------------------------------------------- */
+
+/* fake_runtime() - what `run` does; delete always works. */
+static char *fake_runtime(const char *name, const char *run)
+{
+	char *path = path_join(top, name);
+	char *text cleanup_free = xasprintf("#!/bin/sh\n"
+					    "while [ \"$1\" != run ] && [ \"$1\" != delete ]; do\n"
+					    "  [ \"$1\" = --log ] && log=$2; shift; done\n"
+					    "[ \"$1\" = delete ] && exit 0\n"
+					    "pidfile=$4\n%s\n",
+					    run);
+
+	write_text(path, text);
+	chmod(path, 0755);
+	return path;
+}
+
+static void test_misbehaving(const char *name, const char *script, int timeout_ms, int want)
+{
+	char *runtime cleanup_free = fake_runtime(name, script);
+	struct monitor_container c = { .id = "x", .bundle = top };
+	struct strlist list cleanup_strlist = { 0 };
+	struct error err = ERROR_INIT;
+	int64_t started_ns;
+	pid_t monitor, pid;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "%s/pods/%s", top, name);
+	path_mkdirs(dir, 0755, NULL);
+	monitor = spawn_monitor(runtime, &err);
+	rc = monitor_run(dir, &c, timeout_ms, &pid, &started_ns, &err);
+	ok(rc == want, "runtime that %s: %d %s", name, rc, err.text);
+	ok(monitor_list(dir, &list, &err) == 0 && list.count == 0, "runtime that %s: no trace",
+	   name);
+	ok(monitor_stop(dir, &err) == 0 && waitpid(monitor, NULL, 0) == monitor,
+	   "runtime that %s: the monitor ends", name);
+}
+
+static void test_stopped_monitor(void)
+{
+	struct strlist list cleanup_strlist = { 0 };
+	struct error err = ERROR_INIT;
+	int64_t started_ns;
+	pid_t monitor, pid;
+	struct monitor_container c = { .id = "x", .bundle = top };
+
+	snprintf(dir, sizeof(dir), "%s/pods/stopped", top);
+	path_mkdirs(dir, 0755, NULL);
+	monitor = spawn_monitor("/bin/false", &err);
+	process_kill(monitor, SIGSTOP);
+	is_int(monitor_list(dir, &list, &err), -ETIMEDOUT, "stopped: list does not wait for ever");
+	is_int(monitor_run(dir, &c, 600000, &pid, &started_ns, &err), -ETIMEDOUT,
+	       "stopped: nor does run with a long timeout");
+	process_kill(monitor, SIGKILL);
+	waitpid(monitor, NULL, 0);
+	is_int(monitor_list(dir, &list, &err), -ECONNREFUSED, "killed: calls are refused");
+	monitor = spawn_monitor("/bin/false", &err);
+	ok(monitor > 1, "killed: another can be started in its place (%s)", err.text);
+	ok(monitor_stop(dir, &err) == 0 && waitpid(monitor, NULL, 0) == monitor,
+	   "killed: and be stopped");
+	snprintf(dir, sizeof(dir), "%s/nowhere", top);
+	ok(spawn_monitor("/bin/false", &err) < 0 && strstr(err.text, "nowhere"),
+	   "spawn: no directory: %s", err.text);
+}
+
+static void test_odd_runtimes(void)
+{
+	test_misbehaving("hangs", "sleep 1000", 200, -ETIMEDOUT);
+	test_misbehaving("writes no pid", "exit 0", 60000, -ENOENT);
+	test_misbehaving("writes pid -1", "echo -1 >$pidfile", 60000, -EBADMSG);
+	test_misbehaving("writes pid 1", "echo 1 >$pidfile", 60000, -EBADMSG);
+	test_misbehaving("fails silently", "exit 3", 60000, -EIO);
+	test_misbehaving("fails in words", "echo nonsense >&2; exit 3", 60000, -EIO);
+	test_misbehaving("logs garbage", "printf '\\377\\376{\"msg\":\"' >$log; exit 3", 60000,
+			 -EIO);
+}
+
 /* Where the log must not fit: made before the monitor copies our mounts. */
 static void mount_full_disk(void)
 {
@@ -493,7 +571,7 @@ int main(void)
 	make_pod();
 	test_oci();
 	mount_full_disk();
-	pid = spawn_monitor(&err);
+	pid = spawn_monitor("/usr/sbin/runc", &err);
 	if (!ok(pid > 1, "spawn: the monitor comes up (%s)", err.text))
 		return tap_done();
 	is_int(monitor_watch(dir, &watch, &err), 0, "watch: answers");
@@ -508,6 +586,8 @@ int main(void)
 	test_long_lived();
 	print_memory(pid);
 	test_stop(pid);
+	test_odd_runtimes();
+	test_stopped_monitor();
 	cgroup_remove(cgroup_top, NULL);
 	umount2(path_join(top, "full"), MNT_DETACH);
 	path_remove_tree(AT_FDCWD, top, NULL);
