@@ -12,7 +12,8 @@
 #   cri ARGUMENTS          crictl on this node
 # Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
 # NODE_BRIDGE, NODE_LOG, PEERS (what hack/setup-peers made).  All are exported, and the server's
-# pid stands in NODE_DIR/pid, so that another shell may go on with the node.
+# pid stands in NODE_DIR/pid, so that another shell may go on with the node.  Every registry is
+# the node's own one, unless NODE_OWN_REGISTRIES is set.
 
 NODE_HACK=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BIN=${BIN:-$(dirname "$NODE_HACK")/build/bin}
@@ -44,7 +45,7 @@ node_write_config() {
 		           "routes": [{"dst": "0.0.0.0/0"}]}},
 		 {"type": "portmap", "capabilities": {"portMappings": true}}]}
 	EOF
-	cat >"$NODE_DIR/certs.d/_default/hosts.toml" <<-EOF
+	[ -n "${NODE_OWN_REGISTRIES:-}" ] || cat >"$NODE_DIR/certs.d/_default/hosts.toml" <<-EOF
 		[host."http://$NODE_REGISTRY"]
 		  capabilities = ["pull", "resolve"]
 	EOF
