@@ -264,7 +264,7 @@ static int run(struct container *c, struct error *err)
 		.id = c->id,
 		.bundle = c->dir,
 		.terminal = c->config->tty,
-		.stdin_open = c->config->stdin_,
+		.stdin_open = c->config->stdin,
 		.stdin_once = c->config->stdin_once,
 		.log_path = c->log_path,
 		.cgroup = c->cgroup,

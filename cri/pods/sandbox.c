@@ -14,6 +14,7 @@
 
 #include "base/path.h"
 #include "cri/pods/objects.h"
+#include "cri/pods/spec.h"
 #include "runtimes/monitor/client.h"
 
 #define RUN_BOUND_NS (240 * INT64_C(1000000000)) /* a joined creation is waited for this long */
@@ -32,6 +33,20 @@ static int check_config(const Runtime__V1__PodSandboxConfig *config, struct erro
 		return error_set(err, EINVAL, "log_directory '%s' is not absolute",
 				 config->log_directory);
 	return spec_check_sandbox(config, err);
+}
+
+/* What the configuration asks of the runtime beyond the base. */
+static int check_handler(const Runtime__V1__PodSandboxConfig *config, const struct handler *handler,
+			 struct error *err)
+{
+	const Runtime__V1__UserNamespace *user = spec_sandbox_namespaces(config)->userns_options;
+
+	if (user && user->mode == RUNTIME__V1__NAMESPACE_MODE__POD && !handler->user_namespaces)
+		return error_set(err, EINVAL,
+				 "runtime handler '%s' (%s) has no user namespaces with idmapped "
+				 "mounts: install runc 1.2 or crun 1.9, or newer",
+				 handler->name, str_or(handler->version, "unknown version"));
+	return 0;
 }
 
 static struct pod *make_pod(struct pods *pods, const Runtime__V1__PodSandboxConfig *config,
@@ -156,6 +171,8 @@ int sandbox_run(struct pods *pods, const Runtime__V1__PodSandboxConfig *config,
 
 	if (rc == 0)
 		rc = handlers_find(pods->config.handlers, handler_name, &handler, err);
+	if (rc == 0)
+		rc = check_handler(config, handler, err);
 	if (rc < 0)
 		return rc;
 	pod = make_pod(pods, config, handler_name, handler);

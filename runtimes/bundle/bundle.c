@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "base/path.h"
 
-#define CONFIG_MAX (8 << 20)
-
 void bundle_finish(struct bundle *b)
 {
 	strlist_finish(&b->args);
@@ -94,7 +92,7 @@ int bundle_process_json(const char *bundle_dir, char *const *argv, size_t argc, 
 
 	if (argc == 0)
 		return error_set(err, EINVAL, "no command given");
-	if (fd_read_file(AT_FDCWD, path, CONFIG_MAX, &text, err) < 0)
+	if (fd_read_file(AT_FDCWD, path, BUNDLE_CONFIG_MAX, &text, err) < 0)
 		return err ? err->code : -EIO;
 	if (json_parse(&arena, text.data ? text.data : "", text.len, 0, &config, err) < 0)
 		return error_wrap(err, "%s", path);

@@ -18,6 +18,8 @@
 #include "base/json.h"
 #include "base/str.h"
 
+#define BUNDLE_CONFIG_MAX (8 << 20) /* bytes of a config.json that are read back */
+
 struct bundle_id_map {
 	uint32_t container_id, host_id, length;
 };
@@ -113,6 +115,13 @@ void bundle_annotate(struct bundle *b, const char *key, const char *value);
 char *bundle_json(const struct bundle *b);
 /* bundle_write() - to @dir/config.json, never half-written. */
 int bundle_write(const struct bundle *b, const char *dir, struct error *err);
+
+/*
+ * bundle_rewrite_resources() - the bundle in @dir again, with other limits; its devices and all
+ * else stay.
+ */
+int bundle_rewrite_resources(const char *dir, const struct bundle_resources *r, int oom_score_adj,
+			     struct error *err);
 
 /*
  * bundle_process_json() - an OCI process object for an exec in the container of @bundle_dir: its

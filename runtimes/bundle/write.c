@@ -4,7 +4,11 @@
  *
  * Only what is set is written: absent members mean the runtime's default.
  */
+#include <fcntl.h>
+
+#include "base/fd.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "runtimes/bundle/bundle.h"
 
 static void put_list(struct json_writer *w, const char *key, const struct strlist *l)
@@ -214,12 +218,8 @@ static void put_hugepages(struct json_writer *w, const struct bundle_resources *
 	json_end_array(w);
 }
 
-static void put_resources(struct json_writer *w, const struct bundle *b)
+static void put_limits(struct json_writer *w, const struct bundle_resources *r)
 {
-	const struct bundle_resources *r = &b->resources;
-
-	json_put_object(w, "resources");
-	put_device_rules(w, b);
 	put_cpu(w, r);
 	put_memory(w, r);
 	put_hugepages(w, r);
@@ -229,6 +229,13 @@ static void put_resources(struct json_writer *w, const struct bundle *b)
 			json_put_string(w, r->unified[i].key, r->unified[i].value);
 		json_end_object(w);
 	}
+}
+
+static void put_resources(struct json_writer *w, const struct bundle *b)
+{
+	json_put_object(w, "resources");
+	put_device_rules(w, b);
+	put_limits(w, &b->resources);
 	json_end_object(w);
 }
 
@@ -284,4 +291,94 @@ char *bundle_json(const struct bundle *b)
 	put_annotations(&w, &b->annotations);
 	json_end_object(&w);
 	return strbuf_steal(&out);
+}
+
+/* --- other limits ----------------------------------------------------------------------------- */
+
+/* What is made anew while a parsed config.json is copied. */
+struct rewrite {
+	const struct bundle_resources *resources;
+	int oom_score_adj;
+};
+
+static void copy_member(struct json_writer *w, const struct json *m)
+{
+	json_key(w, m->key);
+	json_value(w, m);
+}
+
+static void rewrite_process(struct json_writer *w, const struct json *process,
+			    const struct rewrite *r)
+{
+	const struct json *m;
+
+	json_put_object(w, "process");
+	json_for_each(m, process)
+	{
+		if (str_eq(m->key, "oomScoreAdj"))
+			json_put_i64(w, m->key, r->oom_score_adj);
+		else
+			copy_member(w, m);
+	}
+	json_end_object(w);
+}
+
+static void rewrite_linux(struct json_writer *w, const struct json *linux_part,
+			  const struct rewrite *r)
+{
+	const struct json *m, *devices;
+
+	json_put_object(w, "linux");
+	json_for_each(m, linux_part)
+	{
+		if (!str_eq(m->key, "resources")) {
+			copy_member(w, m);
+			continue;
+		}
+		json_put_object(w, "resources");
+		devices = json_get(m, "devices");
+		if (devices)
+			copy_member(w, devices);
+		put_limits(w, r->resources);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static char *rewrite(const struct json *config, const struct rewrite *r)
+{
+	struct strbuf out = { 0 };
+	struct json_writer w = { .out = &out };
+	const struct json *m;
+
+	json_begin_object(&w);
+	json_for_each(m, config)
+	{
+		if (str_eq(m->key, "process"))
+			rewrite_process(&w, m, r);
+		else if (str_eq(m->key, "linux"))
+			rewrite_linux(&w, m, r);
+		else
+			copy_member(&w, m);
+	}
+	json_end_object(&w);
+	return strbuf_steal(&out);
+}
+
+int bundle_rewrite_resources(const char *dir, const struct bundle_resources *resources,
+			     int oom_score_adj, struct error *err)
+{
+	struct rewrite r = { resources, oom_score_adj };
+	char *path cleanup_free = path_join(dir, "config.json");
+	struct strbuf text cleanup_strbuf = { 0 };
+	struct arena arena cleanup_arena = { 0 };
+	char *out cleanup_free = NULL;
+	struct json *config;
+
+	if (fd_read_file(AT_FDCWD, path, BUNDLE_CONFIG_MAX, &text, err) < 0)
+		return err ? err->code : -EIO;
+	if (json_parse(&arena, text.data ? text.data : "", text.len, 0, &config, err) < 0)
+		return error_wrap(err, "%s", path);
+	out = rewrite(config, &r);
+	return fd_replace_file(AT_FDCWD, path, out, strlen(out), 0600, false, err);
 }
