@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One pull under way: what its waiters and its thread share.
+ */
+#ifndef IMAGE_PULL_H
+#define IMAGE_PULL_H
+
+#include "base/digest.h"
+#include "image/ref.h"
+#include "image/store.h"
+
+/* Decoded credentials, only those that may go to this registry. NULL: none. */
+struct pull_auth {
+	char *username, *password, *identity_token, *registry_token;
+};
+
+struct pull {
+	struct list link;	 /* in store->pulls while it can be joined */
+	struct image_store *store;
+	char *name;		 /* fully qualified */
+	struct image_ref ref;
+	struct pull_auth auth;
+	char auth_key[DIGEST_MAX]; /* equal credentials, equal key */
+	int cancel_fd;		 /* eventfd: the last waiter left */
+	int wake_fd;		 /* eventfd: a layer changed */
+	int done_fd;		 /* eventfd: result and err are set */
+
+	/* Guarded by store->lock: */
+	unsigned int waiters, refs;
+	bool done;
+	struct image *result;
+	struct error err;
+};
+
+/* pull_run() - do it (pull_job.c).  Return: 0 with a reference in *ret. */
+int pull_run(struct pull *p, struct image **ret, struct error *err);
+
+#endif
