@@ -51,5 +51,5 @@ limit() {
 	grep -q ":$PARENT/" "/proc/$pid/cgroup"
 	cri rmp -f "$id"
 	[ -z "$(find /sys/fs/cgroup/*"$PARENT" /sys/fs/cgroup"$PARENT" -mindepth 1 -type d 2>/dev/null)" ]
-	find /sys/fs/cgroup/*"$PARENT" /sys/fs/cgroup"$PARENT" -maxdepth 0 2>/dev/null | xargs -r rmdir
+	find /sys/fs/cgroup/*"$PARENT" /sys/fs/cgroup"$PARENT" -maxdepth 0 -exec rmdir {} + 2>/dev/null
 }
