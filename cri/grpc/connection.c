@@ -16,7 +16,8 @@
 
 #define READS_A_TURN 16
 
-/* --- nghttp2 callbacks -------------------------------------------------------------------------- */
+/* --- nghttp2 callbacks --------------------------------------------------------------------------
+ */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data)
 {
@@ -107,7 +108,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	return 0;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 static int new_session(struct grpc_connection *c)
 {
@@ -118,7 +120,8 @@ static int new_session(struct grpc_connection *c)
 	if (rc == 0)
 		rc = nghttp2_option_new(&option);
 	if (rc == 0) {
-		nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+		nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
+									on_begin_headers);
 		nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
 		nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
@@ -154,7 +157,8 @@ void grpc_connection_destroy(struct grpc_connection *c)
 	struct grpc_server *server = c->server;
 	struct grpc_stream *s, *next;
 
-	list_for_each_safe(s, next, &c->streams, in_connection) grpc_stream_destroy(s);
+	list_for_each_safe(s, next, &c->streams, in_connection)
+		grpc_stream_destroy(s);
 	nghttp2_session_del(c->session);
 	loop_fd_remove(c->watch);
 	close_fd(&c->fd);
@@ -164,7 +168,8 @@ void grpc_connection_destroy(struct grpc_connection *c)
 	grpc_server_connection_gone(server);
 }
 
-/* --- sending ------------------------------------------------------------------------------------ */
+/* --- sending ------------------------------------------------------------------------------------
+ */
 
 /* Send @data; what the socket does not take becomes c->rest.  Return: 0 or -errno. */
 static int send_some(struct grpc_connection *c, const uint8_t *data, size_t len, size_t *ret_sent)
@@ -266,7 +271,8 @@ void grpc_connection_flush(struct grpc_connection *c)
 		want_events(c);
 }
 
-/* --- receiving ---------------------------------------------------------------------------------- */
+/* --- receiving ----------------------------------------------------------------------------------
+ */
 
 int grpc_connection_feed(struct grpc_connection *c, const uint8_t *data, size_t len)
 {
@@ -327,8 +333,8 @@ void grpc_connection_create(struct grpc_server *server, int fd)
 void grpc_connection_goaway(struct grpc_connection *c)
 {
 	nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
-			      nghttp2_session_get_last_proc_stream_id(c->session),
-			      NGHTTP2_NO_ERROR, NULL, 0);
+			      nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR,
+			      NULL, 0);
 	grpc_connection_flush(c);
 }
 
@@ -338,8 +344,7 @@ int64_t grpc_connection_expire(struct grpc_connection *c, int64_t now_ns)
 	int64_t next_ns = 0;
 	bool any = false;
 
-	list_for_each(s, &c->streams, in_connection)
-	{
+	list_for_each(s, &c->streams, in_connection) {
 		if (s->answered || !s->deadline_ns)
 			continue;
 		if (s->deadline_ns <= now_ns) {

@@ -51,7 +51,8 @@ void grpc_job_run(struct grpc_server *s, const struct grpc_route *route, struct 
 	arena_finish(&call->arena);
 }
 
-/* --- the end, on the loop ---------------------------------------------------------------------- */
+/* --- the end, on the loop ----------------------------------------------------------------------
+ */
 
 static void job_free(struct grpc_job *job)
 {
@@ -97,7 +98,8 @@ static void on_end(void *data)
 	job_free(job);
 }
 
-/* --- start ------------------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------------------------------
+ */
 
 static void *thread_main(void *data)
 {

@@ -99,8 +99,9 @@ static int check_field(const ProtobufCMessageDescriptor *type, struct cursor *c,
 	default:
 		good = false;
 	}
-	return good ? 0 : error_set(err, EBADMSG, "%s: broken field %u", type->name,
-				    (unsigned int)(tag >> 3));
+	return good ? 0
+		    : error_set(err, EBADMSG, "%s: broken field %u", type->name,
+				(unsigned int)(tag >> 3));
 }
 
 static int check_message(const ProtobufCMessageDescriptor *type, struct cursor c, int depth,

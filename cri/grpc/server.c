@@ -16,7 +16,8 @@
 #define NS_MS		INT64_C(1000000)
 #define ACCEPT_RETRY_MS 100
 
-/* --- accepting ----------------------------------------------------------------------------------- */
+/* --- accepting -----------------------------------------------------------------------------------
+ */
 
 /* Out of descriptors or at the limit: a listening socket stays readable, so stop looking at it. */
 static void pause_accept(struct grpc_server *s)
@@ -73,7 +74,8 @@ static void stop_listening(struct grpc_server *s)
 	close_fd(&s->listen_fd);
 }
 
-/* --- deadlines ----------------------------------------------------------------------------------- */
+/* --- deadlines -----------------------------------------------------------------------------------
+ */
 
 void grpc_server_deadline(struct grpc_server *s, int64_t deadline_ns)
 {
@@ -93,8 +95,7 @@ static void on_deadline(void *data)
 	int64_t now_ns = clock_monotonic_ns();
 
 	s->armed_ns = 0;
-	list_for_each_safe(c, next, &s->connections, in_server)
-	{
+	list_for_each_safe(c, next, &s->connections, in_server) {
 		int64_t due_ns = grpc_connection_expire(c, now_ns);
 
 		if (due_ns)
@@ -102,7 +103,8 @@ static void on_deadline(void *data)
 	}
 }
 
-/* --- create -------------------------------------------------------------------------------------- */
+/* --- create --------------------------------------------------------------------------------------
+ */
 
 static void add_routes(struct grpc_server *s)
 {
@@ -150,7 +152,8 @@ int grpc_server_create(struct loop *loop, const struct grpc_config *config,
 	return 0;
 }
 
-/* --- drain and destroy --------------------------------------------------------------------------- */
+/* --- drain and destroy ---------------------------------------------------------------------------
+ */
 
 /* The caller may destroy the server before the post runs: it carries only what is the caller's. */
 static void check_drained(struct grpc_server *s)
@@ -166,7 +169,8 @@ void grpc_server_drain(struct grpc_server *s, loop_fn *done, void *data)
 	if (s->listen_fd < 0)
 		return; /* once is enough */
 	stop_listening(s);
-	list_for_each_safe(c, next, &s->connections, in_server) grpc_connection_goaway(c);
+	list_for_each_safe(c, next, &s->connections, in_server)
+		grpc_connection_goaway(c);
 	s->drained = done;
 	s->drained_data = data;
 	check_drained(s);
@@ -210,8 +214,10 @@ void grpc_server_destroy(struct grpc_server *s)
 	stop_listening(s);
 	loop_timer_remove(s->accept_timer);
 	loop_timer_remove(s->deadline_timer);
-	list_for_each_safe(c, next, &s->connections, in_server) grpc_connection_destroy(c);
-	wait_for_threads(s); /* their ends are posted now, and run with the loop's next or last turn */
+	list_for_each_safe(c, next, &s->connections, in_server)
+		grpc_connection_destroy(c);
+	wait_for_threads(
+		s); /* their ends are posted now, and run with the loop's next or last turn */
 	s->dead = true;
 	if (s->n_jobs == 0)
 		server_free(s);

@@ -21,18 +21,30 @@ struct grpc_server;
 
 /* Status codes of the gRPC specification. */
 enum grpc_status {
-	GRPC_OK = 0, GRPC_CANCELLED = 1, GRPC_UNKNOWN = 2, GRPC_INVALID_ARGUMENT = 3,
-	GRPC_DEADLINE_EXCEEDED = 4, GRPC_NOT_FOUND = 5, GRPC_ALREADY_EXISTS = 6,
-	GRPC_PERMISSION_DENIED = 7, GRPC_RESOURCE_EXHAUSTED = 8, GRPC_FAILED_PRECONDITION = 9,
-	GRPC_ABORTED = 10, GRPC_OUT_OF_RANGE = 11, GRPC_UNIMPLEMENTED = 12, GRPC_INTERNAL = 13,
-	GRPC_UNAVAILABLE = 14, GRPC_DATA_LOSS = 15, GRPC_UNAUTHENTICATED = 16,
+	GRPC_OK = 0,
+	GRPC_CANCELLED = 1,
+	GRPC_UNKNOWN = 2,
+	GRPC_INVALID_ARGUMENT = 3,
+	GRPC_DEADLINE_EXCEEDED = 4,
+	GRPC_NOT_FOUND = 5,
+	GRPC_ALREADY_EXISTS = 6,
+	GRPC_PERMISSION_DENIED = 7,
+	GRPC_RESOURCE_EXHAUSTED = 8,
+	GRPC_FAILED_PRECONDITION = 9,
+	GRPC_ABORTED = 10,
+	GRPC_OUT_OF_RANGE = 11,
+	GRPC_UNIMPLEMENTED = 12,
+	GRPC_INTERNAL = 13,
+	GRPC_UNAVAILABLE = 14,
+	GRPC_DATA_LOSS = 15,
+	GRPC_UNAUTHENTICATED = 16,
 };
 
 /* One RPC, as its method sees it. */
 struct grpc_call {
-	void *context;       /* of the service (struct grpc_service.context) */
+	void *context;	     /* of the service (struct grpc_service.context) */
 	struct arena arena;  /* request and reply live here; freed when the method has returned */
-	int cancel_fd;       /* jobs only: readable once the caller left or its deadline passed */
+	int cancel_fd;	     /* jobs only: readable once the caller left or its deadline passed */
 	int64_t deadline_ns; /* monotonic; 0 none */
 	const char *method;  /* path, for logs */
 };
@@ -49,8 +61,8 @@ struct grpc_method {
 	const char *name; /* "Version" */
 	const ProtobufCMessageDescriptor *request, *reply;
 	grpc_method_fn *run; /* NULL: UNIMPLEMENTED */
-	bool is_inline;      /* on the loop's thread */
-	bool streaming;      /* server streaming; with run == NULL still UNIMPLEMENTED */
+	bool is_inline;	     /* on the loop's thread */
+	bool streaming;	     /* server streaming; with run == NULL still UNIMPLEMENTED */
 };
 
 struct grpc_service {
@@ -61,10 +73,10 @@ struct grpc_service {
 };
 
 struct grpc_config {
-	const char *listen;          /* socket path */
-	mode_t mode;                 /* of the socket, 0660 */
-	size_t max_message_bytes;    /* 16 MiB both ways */
-	unsigned int max_jobs;       /* 512, then RESOURCE_EXHAUSTED */
+	const char *listen;	  /* socket path */
+	mode_t mode;		  /* of the socket, 0660 */
+	size_t max_message_bytes; /* 16 MiB both ways */
+	unsigned int max_jobs;	  /* 512, then RESOURCE_EXHAUSTED */
 	const struct grpc_service *services;
 	size_t n_services;
 	/* Called once per finished RPC; may be NULL. @ns: how long the method took. */

@@ -17,7 +17,8 @@
 #define MAX_PATH_SHOWN 200
 #define FIRST_BODY     4096
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 struct grpc_stream *grpc_stream_create(struct grpc_connection *c, int32_t id)
 {
@@ -54,13 +55,14 @@ void grpc_stream_destroy(struct grpc_stream *s)
 	free(s);
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers -----------------------------------------------------------------------------------
+ */
 
-#define FIELD(n, v, len, flag)                                              \
-	(nghttp2_nv)                                                        \
-	{                                                                   \
-		.name = (uint8_t *)(n), .namelen = strlen(n),               \
-		.value = (uint8_t *)(v), .valuelen = (len), .flags = (flag) \
+#define FIELD(n, v, len, flag)                                                         \
+	(nghttp2_nv)                                                                   \
+	{                                                                              \
+		.name = (uint8_t *)(n), .namelen = strlen(n), .value = (uint8_t *)(v), \
+		.valuelen = (len), .flags = (flag)                                     \
 	}
 #define TEXT_FIELD(n, v) FIELD(n, v, strlen(v), NGHTTP2_NV_FLAG_NONE)
 
@@ -148,7 +150,8 @@ void grpc_stream_finish(struct grpc_stream *s, struct grpc_result *r)
 	if (r->status == GRPC_OK &&
 	    r->reply_len + s->connection->reply_bytes > GRPC_MAX_REPLY_BYTES) {
 		r->status = GRPC_RESOURCE_EXHAUSTED;
-		error_set(&r->err, EDQUOT, "%zu bytes of replies wait to be read on this connection",
+		error_set(&r->err, EDQUOT,
+			  "%zu bytes of replies wait to be read on this connection",
 			  s->connection->reply_bytes);
 	}
 	if (r->status == GRPC_OK)
@@ -168,7 +171,8 @@ void grpc_stream_expire(struct grpc_stream *s)
 	}
 }
 
-/* --- headers ----------------------------------------------------------------------------------- */
+/* --- headers -----------------------------------------------------------------------------------
+ */
 
 /* The first reason to refuse counts; it is told once all headers were seen. */
 __attribute__((format(printf, 4, 5))) static void
@@ -204,7 +208,8 @@ static void on_path(struct grpc_stream *s, const char *value, size_t len)
 	if (strlen(value) == len)
 		s->route = map_get(&server->by_path, value);
 	if (!s->route)
-		note_refusal(s, GRPC_UNIMPLEMENTED, 200, "unknown method %.*s", MAX_PATH_SHOWN, value);
+		note_refusal(s, GRPC_UNIMPLEMENTED, 200, "unknown method %.*s", MAX_PATH_SHOWN,
+			     value);
 	else if (!s->route->method->run)
 		note_refusal(s, GRPC_UNIMPLEMENTED, 200, "%s is not implemented", value);
 }
@@ -258,8 +263,8 @@ static bool is_lower(const char *name, size_t len)
 	return len > 0;
 }
 
-void grpc_stream_header(struct grpc_stream *s, const char *name, size_t name_len,
-			const char *value, size_t value_len)
+void grpc_stream_header(struct grpc_stream *s, const char *name, size_t name_len, const char *value,
+			size_t value_len)
 {
 	s->header_bytes += name_len + value_len + 32; /* as RFC 9113 counts */
 	if (s->header_bytes > GRPC_MAX_HEADER_BYTES) {
@@ -289,7 +294,8 @@ void grpc_stream_headers_done(struct grpc_stream *s)
 
 	if (s->refusal == GRPC_OK && !(s->seen & GRPC_SEEN_TYPE))
 		note_refusal(s, GRPC_INVALID_ARGUMENT, 415, "content-type is not application/grpc");
-	if (s->malformed || (s->header_bytes <= GRPC_MAX_HEADER_BYTES && (s->seen & needed) != needed)) {
+	if (s->malformed ||
+	    (s->header_bytes <= GRPC_MAX_HEADER_BYTES && (s->seen & needed) != needed)) {
 		s->answered = true;
 		nghttp2_submit_rst_stream(s->connection->session, NGHTTP2_FLAG_NONE, s->id,
 					  NGHTTP2_PROTOCOL_ERROR);
@@ -300,7 +306,8 @@ void grpc_stream_headers_done(struct grpc_stream *s)
 	}
 }
 
-/* --- body -------------------------------------------------------------------------------------- */
+/* --- body --------------------------------------------------------------------------------------
+ */
 
 static void on_prefix(struct grpc_stream *s)
 {
@@ -361,7 +368,8 @@ void grpc_stream_data(struct grpc_stream *s, const uint8_t *data, size_t len)
 	s->body_len += len;
 }
 
-/* --- run --------------------------------------------------------------------------------------- */
+/* --- run ---------------------------------------------------------------------------------------
+ */
 
 static void run(struct grpc_stream *s, struct grpc_call *call, const ProtobufCMessage *request)
 {

@@ -14,8 +14,8 @@ struct grpc_stream *grpc_stream_create(struct grpc_connection *c, int32_t id);
 void grpc_stream_destroy(struct grpc_stream *s);
 
 /* grpc_stream_header() - one header field; both strings are NUL-terminated. */
-void grpc_stream_header(struct grpc_stream *s, const char *name, size_t name_len,
-			const char *value, size_t value_len);
+void grpc_stream_header(struct grpc_stream *s, const char *name, size_t name_len, const char *value,
+			size_t value_len);
 /* grpc_stream_headers_done() - all of them were seen. */
 void grpc_stream_headers_done(struct grpc_stream *s);
 void grpc_stream_data(struct grpc_stream *s, const uint8_t *data, size_t len);

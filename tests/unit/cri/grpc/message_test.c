@@ -29,18 +29,27 @@ static int decode(const ProtobufCMessageDescriptor *type, const void *data, size
 static void test_wire(void)
 {
 	is_int(TRY(VERSION, ""), 0, "nothing is an empty message");
-	is_int(TRY(VERSION, "\x0a\x03" "0.1"), 0, "a string");
-	is_int(TRY(VERSION, "\x0a\x04" "0.1"), -EBADMSG, "a string longer than the message");
-	is_int(TRY(VERSION, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), -EBADMSG, "length 2^64-1");
+	is_int(TRY(VERSION, "\x0a\x03"
+			    "0.1"),
+	       0, "a string");
+	is_int(TRY(VERSION, "\x0a\x04"
+			    "0.1"),
+	       -EBADMSG, "a string longer than the message");
+	is_int(TRY(VERSION, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), -EBADMSG,
+	       "length 2^64-1");
 	is_int(TRY(VERSION, "\x0a"), -EBADMSG, "no length");
 	is_int(TRY(VERSION, "\x0a\x02\xff\xfe"), -EBADMSG, "a string that is not UTF-8");
-	is_int(TRY(VERSION, "\x0a\x03" "a\0b"), -EBADMSG, "a string with a NUL");
+	is_int(TRY(VERSION, "\x0a\x03"
+			    "a\0b"),
+	       -EBADMSG, "a string with a NUL");
 	is_int(TRY(VERSION, "\x00\x00"), -EBADMSG, "field number 0");
 	is_int(TRY(VERSION, "\x0b\x0c"), -EBADMSG, "a group");
-	is_int(TRY(VERSION, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), -EBADMSG, "an endless tag");
+	is_int(TRY(VERSION, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), -EBADMSG,
+	       "an endless tag");
 	is_int(TRY(VERSION, "\x78\x01"), 0, "an unknown field");
 	is_int(TRY(VERSION, "\x7d\x01\x02"), -EBADMSG, "half a fixed32");
-	is_int(TRY(LIST, "\x0a\x04\x0a\x02\xff\xfe"), -EBADMSG, "UTF-8 is checked in inner messages");
+	is_int(TRY(LIST, "\x0a\x04\x0a\x02\xff\xfe"), -EBADMSG,
+	       "UTF-8 is checked in inner messages");
 }
 
 /* Each two bytes ask for a struct and a pointer. */
@@ -59,15 +68,22 @@ static void test_amplification(void)
 static void test_depth(void)
 {
 	static ProtobufCFieldDescriptor field = {
-		.name = "inner", .id = 1, .type = PROTOBUF_C_TYPE_MESSAGE,
+		.name = "inner",
+		.id = 1,
+		.type = PROTOBUF_C_TYPE_MESSAGE,
 		.label = PROTOBUF_C_LABEL_OPTIONAL,
 	};
 	static const unsigned int by_name[] = { 0 };
 	static const ProtobufCIntRange ranges[] = { { 1, 0 }, { 0, 1 } };
 	static ProtobufCMessageDescriptor type = {
-		.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC, .name = "Nest",
-		.sizeof_message = sizeof(ProtobufCMessage) + 16, .n_fields = 1, .fields = &field,
-		.fields_sorted_by_name = by_name, .n_field_ranges = 1, .field_ranges = ranges,
+		.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+		.name = "Nest",
+		.sizeof_message = sizeof(ProtobufCMessage) + 16,
+		.n_fields = 1,
+		.fields = &field,
+		.fields_sorted_by_name = by_name,
+		.n_field_ranges = 1,
+		.field_ranges = ranges,
 	};
 	unsigned char data[400];
 	size_t at = sizeof(data), len = 0;
@@ -91,9 +107,15 @@ static void test_encode(void)
 	size_t len = 0;
 
 	m.version = (char *)"0.1";
-	is_int(grpc_message_encode(&m.base, 5, &data, &len, &err), 0, "a message of just the limit");
-	ok(len == 10 && memcmp(data, "\0\0\0\0\5\x0a\x03" "0.1", 10) == 0, "prefix and message");
-	is_int(grpc_message_encode(&m.base, 4, &data, &len, &err), -EDQUOT, "one more than the limit");
+	is_int(grpc_message_encode(&m.base, 5, &data, &len, &err), 0,
+	       "a message of just the limit");
+	ok(len == 10 && memcmp(data,
+			       "\0\0\0\0\5\x0a\x03"
+			       "0.1",
+			       10) == 0,
+	   "prefix and message");
+	is_int(grpc_message_encode(&m.base, 4, &data, &len, &err), -EDQUOT,
+	       "one more than the limit");
 }
 
 int main(void)

@@ -117,8 +117,13 @@ static void *run_loop(void *data)
 static void server_start(void)
 {
 	struct grpc_config config = {
-		.listen = socket_path, .mode = 0660, .max_message_bytes = MAX_BYTES,
-		.max_jobs = MAX_JOBS, .services = &service, .n_services = 1, .observe = observe,
+		.listen = socket_path,
+		.mode = 0660,
+		.max_message_bytes = MAX_BYTES,
+		.max_jobs = MAX_JOBS,
+		.services = &service,
+		.n_services = 1,
+		.observe = observe,
 	};
 	struct grpc_server *second = NULL;
 	struct error err = ERROR_INIT;
@@ -150,7 +155,8 @@ static bool reaches(int *counter, int want)
 	return COUNT(*counter) == want;
 }
 
-/* --- one call at a time ------------------------------------------------------------------------ */
+/* --- one call at a time ------------------------------------------------------------------------
+ */
 
 static void rpc_finish(struct rpc *r)
 {
@@ -216,7 +222,8 @@ static void test_requests(struct client *c)
 		RPC r = { 0 };
 
 		start(c, &r, P "Echo", rows[i].header, rows[i].value, rows[i].body, rows[i].len);
-		ok(wait_for(c, &r) && r.http == rows[i].http && r.status == rows[i].status,
+		wait_for(c, &r);
+		ok(r.closed && r.http == rows[i].http && r.status == rows[i].status,
 		   "%s: http %d status %d", rows[i].what, r.http, r.status);
 		if (rows[i].status == GRPC_UNIMPLEMENTED)
 			is_str(r.accept_encoding, "identity", "and what is supported");
@@ -237,7 +244,7 @@ static void test_headers(struct client *c)
 	const nghttp2_nv late[] = { NV(":method", "POST"), NV(":scheme", "http"), GRPC,
 				    NV(":path", P "Echo") };
 	const nghttp2_nv odd[] = { BASE, NV(":odd", "x"), GRPC };
-	const nghttp2_nv upper[] = { BASE, GRPC, NV("X-Upper", "x") };
+	const nghttp2_nv space[] = { BASE, GRPC, NV("x y", "x") };
 	const struct {
 		const char *what;
 		const nghttp2_nv *nv;
@@ -253,16 +260,18 @@ static void test_headers(struct client *c)
 		{ "two paths are reset", twice, ARRAY_LEN(twice), -1, -1, NGHTTP2_PROTOCOL_ERROR },
 		{ "late pseudo is reset", late, ARRAY_LEN(late), -1, -1, NGHTTP2_PROTOCOL_ERROR },
 		{ "unknown pseudo is reset", odd, ARRAY_LEN(odd), -1, -1, NGHTTP2_PROTOCOL_ERROR },
-		{ "upper case is reset", upper, ARRAY_LEN(upper), -1, -1, NGHTTP2_PROTOCOL_ERROR },
+		{ "a name with a space is reset", space, ARRAY_LEN(space), -1, -1,
+		  NGHTTP2_PROTOCOL_ERROR },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		RPC r = { 0 };
 
 		start_raw(c, &r, rows[i].nv, rows[i].n, EMPTY);
-		ok(wait_for(c, &r) && r.http == rows[i].http && r.status == rows[i].status &&
+		wait_for(c, &r);
+		ok(r.closed && r.http == rows[i].http && r.status == rows[i].status &&
 			   r.reset == rows[i].reset,
-		   "%s (http %d, status %d, reset %u, %d)", rows[i].what, r.http, r.status, r.reset, r.id);
+		   "%s (http %d, status %d, reset %u)", rows[i].what, r.http, r.status, r.reset);
 	}
 	nghttp2_submit_ping(c->session, NGHTTP2_FLAG_NONE, (const uint8_t *)"12345678");
 	for (int i = 0; i < 100 && !c->pings; i++)
@@ -270,7 +279,8 @@ static void test_headers(struct client *c)
 	is_int(c->pings, 1, "PING is answered");
 }
 
-/* --- sizes ------------------------------------------------------------------------------------- */
+/* --- sizes -------------------------------------------------------------------------------------
+ */
 
 static void test_sizes(struct client *c)
 {
@@ -286,10 +296,16 @@ static void test_sizes(struct client *c)
 	start(c, &full, P "EchoJob", NULL, NULL, body, 5 + len);
 	ok(wait_for(c, &full), "a request of 16 MiB is answered");
 	is_int(full.status, GRPC_RESOURCE_EXHAUSTED, "its echo has a byte too many");
-	start(c, &large, P "Big", NULL, NULL, "\0\0\0\0\x0a\x0a\x08" "16000000", 15);
+	start(c, &large, P "Big", NULL, NULL,
+	      "\0\0\0\0\x0a\x0a\x08"
+	      "16000000",
+	      15);
 	ok(wait_for(c, &large) && large.status == 0, "a reply of 16 MB comes through");
 	is_int(large.reply.len, 16000000 + 5 + 5, "whole");
-	start(c, &over, P "Big", NULL, NULL, "\0\0\0\0\x0a\x0a\x08" "17000000", 15);
+	start(c, &over, P "Big", NULL, NULL,
+	      "\0\0\0\0\x0a\x0a\x08"
+	      "17000000",
+	      15);
 	ok(wait_for(c, &over) && over.status == GRPC_RESOURCE_EXHAUSTED, "one of 17 MB does not");
 }
 
@@ -303,7 +319,10 @@ static void test_slow_reader(struct client *other)
 
 	client_open(&c, socket_path);
 	for (int i = 0; i < 8; i++)
-		start(&c, &r[i], P "Big", NULL, NULL, "\0\0\0\0\x0a\x0a\x08" "16000000", 15);
+		start(&c, &r[i], P "Big", NULL, NULL,
+		      "\0\0\0\0\x0a\x0a\x08"
+		      "16000000",
+		      15);
 	client_turn(&c, 0);
 	ok(reaches(&observed, before + 8), "eight replies are made");
 	start(other, &quick, P "Echo", NULL, NULL, EMPTY);
@@ -346,25 +365,25 @@ static void test_slow_writer(void)
 	client_finish(&c);
 }
 
-/* --- deadlines and cancels ---------------------------------------------------------------------- */
+/* --- deadlines and cancels ----------------------------------------------------------------------
+ */
 
 static void test_deadline(struct client *c)
 {
-	int cancelled = COUNT(waits_cancelled), detached = COUNT(observed_detached);
+	int started = COUNT(waits_started), cancelled = COUNT(waits_cancelled);
+	int detached = COUNT(observed_detached);
 	RPC r = { 0 };
+	RPC longer = { 0 };
 	RPC stalled = { 0 };
 
 	start(c, &r, P "Wait", "grpc-timeout", "1m", EMPTY);
 	ok(wait_for(c, &r) && r.status == GRPC_DEADLINE_EXCEEDED, "a deadline of 1 ms is told");
-	if (COUNT(waits_started) > cancelled)
-		ok(reaches(&waits_cancelled, cancelled + 1), "the job hears of it");
-	cancelled = COUNT(waits_cancelled);
-	detached = COUNT(observed_detached);
-	RPC r2 = { 0 };
-	start(c, &r2, P "Wait", "grpc-timeout", "300m", EMPTY);
-	ok(wait_for(c, &r2) && r2.status == GRPC_DEADLINE_EXCEEDED, "one of 300 ms too");
-	ok(reaches(&waits_cancelled, cancelled + 1), "its job hears of it");
-	ok(reaches(&observed_detached, detached + 1), "its end is observed");
+	/* whether it was run at all depends on who was faster */
+	start(c, &longer, P "Wait", "grpc-timeout", "500m", EMPTY);
+	ok(wait_for(c, &longer) && longer.status == GRPC_DEADLINE_EXCEEDED, "one of 500 ms too");
+	started = COUNT(waits_started) - started;
+	ok(started >= 1 && reaches(&waits_cancelled, cancelled + started), "its job hears of it");
+	ok(reaches(&observed_detached, detached + started), "its end is observed");
 	stalled.open_ended = true;
 	start(c, &stalled, P "Echo", "grpc-timeout", "50m", "\0\0", 2);
 	ok(wait_for(c, &stalled) && stalled.status == GRPC_DEADLINE_EXCEEDED,
@@ -395,7 +414,8 @@ static void test_cancel(struct client *c)
 	ok(reaches(&waits_cancelled, cancelled + 2), "so does the end of the connection");
 }
 
-/* --- many --------------------------------------------------------------------------------------- */
+/* --- many ---------------------------------------------------------------------------------------
+ */
 
 static void set_gate(bool open)
 {
@@ -464,7 +484,8 @@ static void test_garbage(struct client *c)
 		{ "HTTP/1.1", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27 },
 		{ "no settings", MAGIC "\0\0\0\6\0\0\0\0\0", 33 },
 		{ "a frame too large", MAGIC "\0\0\0\4\0\0\0\0\0\xff\xff\xff\0\0\0\0\0\1", 42 },
-		{ "broken HPACK", MAGIC "\0\0\0\4\0\0\0\0\0\0\0\4\1\5\0\0\0\1\xff\xff\xff\xff", 46 },
+		{ "broken HPACK", MAGIC "\0\0\0\4\0\0\0\0\0\0\0\4\1\5\0\0\0\1\xff\xff\xff\xff",
+		  46 },
 		{ "an even stream", MAGIC "\0\0\0\4\0\0\0\0\0\0\0\1\1\5\0\0\0\2\x82", 43 },
 		{ "data on stream 0", MAGIC "\0\0\0\4\0\0\0\0\0\0\0\1\0\0\0\0\0\0\x82", 43 },
 		{ "window of 0", MAGIC "\0\0\0\4\0\0\0\0\0\0\0\4\x8\0\0\0\0\0\0\0\0\0", 46 },
@@ -485,7 +506,8 @@ static void test_garbage(struct client *c)
 	ok(wait_for(c, &r) && r.status == 0, "other connections live on");
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------
+ */
 
 static void test_drain(struct client *c)
 {

@@ -27,8 +27,9 @@ static void bad(const char *text)
 
 int main(void)
 {
-	static const char *const wrong[] = { "",    "1",  "m",	 "-1m",	      "+1m", "1 m", " 1m",
-					     "1ms", "1s", "1.5S", "123456789n", "0x1m", "1h" };
+	static const char *const wrong[] = { "",	   "1",	   "m",	  "-1m", "+1m",
+					     "1 m",	   " 1m",  "1ms", "1s",	 "1.5S",
+					     "123456789n", "0x1m", "1h" };
 
 	good("1n", 1);
 	good("2u", 2000);
