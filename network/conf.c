@@ -20,6 +20,7 @@
 
 #define FILE_MAX_BYTES (1 << 20)
 #define NAME_MAX_BYTES 255
+#define DEPTH_MAX      48
 #define SETTLE_NS      (2 * INT64_C(1000000000))
 
 /* --- parse ------------------------------------------------------------------------------------------ */
@@ -63,12 +64,27 @@ static bool is_network_name(const char *name)
 				 "_.-")] == '\0';
 }
 
+/* too_deep() - whether @j has more than @levels levels; the journal needs some around it. */
+static bool too_deep(const struct json *j, unsigned int levels)
+{
+	const struct json *it;
+
+	if (levels == 0)
+		return true;
+	json_for_each(it, j)
+		if (too_deep(it, levels - 1))
+			return true;
+	return false;
+}
+
 static int read_conf(struct conf *c, struct error *err)
 {
 	const struct json *list = json_get(c->root, "plugins"), *it;
 
 	if (!c->root || c->root->type != JSON_OBJECT)
 		return error_set(err, EINVAL, "the configuration is not an object");
+	if (too_deep(c->root, DEPTH_MAX))
+		return error_set(err, EINVAL, "nested more than %d deep", DEPTH_MAX);
 	c->name = json_get_string(c->root, "name", "");
 	c->version = json_get_string(c->root, "cniVersion", "");
 	if (!is_network_name(c->name))
@@ -89,7 +105,8 @@ int conf_parse(const char *text, size_t len, struct conf **ret, struct error *er
 {
 	struct conf *c = xnew(struct conf);
 	struct json *root;
-	int rc = json_parse(&c->arena, text, len, 0, &root, err);
+	int rc = str_is_utf8(text, len) ? json_parse(&c->arena, text, len, 0, &root, err)
+					: error_set(err, EINVAL, "the configuration is not UTF-8");
 
 	if (rc == 0) {
 		c->root = root;

@@ -50,6 +50,7 @@ static void test_parse(void)
 	conf_destroy(again);
 	bad("", "JSON");
 	bad("[]", "not an object");
+	bad("{\"x\":\"\xff\"}", "UTF-8");
 	bad("{\"name\":\"n\",\"type\":\"x\"}", "cniVersion");
 	bad("{\"cniVersion\":\"0.2.0\",\"name\":\"n\",\"type\":\"x\"}", "0.2.0");
 	bad("{\"cniVersion\":\"1.0.0\",\"name\":\"../n\",\"type\":\"x\"}", "name");
