@@ -14,8 +14,8 @@
 struct attachment {
 	struct arena arena; /* of all strings and of runtime */
 	struct conf *conf;
-	const char *id, *netns; /* netns "": none any more */
-	const char *args;       /* CNI_ARGS */
+	const char *id, *netns;	    /* netns "": none any more */
+	const char *args;	    /* CNI_ARGS */
 	const struct json *runtime; /* object: a member for each capability we can serve */
 };
 

@@ -42,7 +42,7 @@ int attachment_program(const struct plugin_setting *s, const char *type, char **
 			 looked.data ? looked.data : "any directory (none is configured)");
 }
 
-/* --- what it gets ----------------------------------------------------------------------------------- */
+/* --- what it gets ------------------------------------------------------------------------- */
 
 static bool is_ours(const char *variable)
 {
@@ -117,7 +117,7 @@ static void make_input(const struct attachment *a, size_t plugin, const struct s
 	json_end_object(&w);
 }
 
-/* --- one call ------------------------------------------------------------------------------------------ */
+/* --- one call ----------------------------------------------------------------------------- */
 
 /* run() - @command of plugin @i.  ret_out: its stdout, where wanted. */
 static int run(const struct attachment *a, const struct plugin_setting *s, size_t i,
@@ -155,7 +155,7 @@ static int run(const struct attachment *a, const struct plugin_setting *s, size_
 	return 0;
 }
 
-/* --- ADD ------------------------------------------------------------------------------------------------ */
+/* --- ADD ---------------------------------------------------------------------------------- */
 
 static char *cache_path(const struct attachment *a, const struct plugin_setting *s)
 {
@@ -183,8 +183,10 @@ int attachment_add(const struct attachment *a, const struct plugin_setting *s, i
 			return error_wrap(err, "network %s", a->conf->name);
 	}
 	if (ips.count == 0)
-		return error_set(err, EPROTO, "network %s: its plugins gave the pod no address; "
-					      "the first needs an \"ipam\" section", a->conf->name);
+		return error_set(err, EPROTO,
+				 "network %s: its plugins gave the pod no address; "
+				 "the first needs an \"ipam\" section",
+				 a->conf->name);
 	rc = fd_replace_file(AT_FDCWD, cache, result.data, result.len, 0600, false, err);
 	if (rc < 0)
 		return error_wrap(err, "keep the network's result");
@@ -193,7 +195,7 @@ int attachment_add(const struct attachment *a, const struct plugin_setting *s, i
 	return 0;
 }
 
-/* --- DEL ------------------------------------------------------------------------------------------------ */
+/* --- DEL ---------------------------------------------------------------------------------- */
 
 /* The path may be left as a plain file after a crash or a boot; plugins take "" for "gone". */
 static const char *live_netns(const struct attachment *a)

@@ -23,7 +23,7 @@
 #define DEPTH_MAX      48
 #define SETTLE_NS      (2 * INT64_C(1000000000))
 
-/* --- parse ------------------------------------------------------------------------------------------ */
+/* --- parse -------------------------------------------------------------------------------- */
 
 /* The name of a program, not a path: it is looked up in the plugin directories. */
 static bool is_plugin_type(const char *type)
@@ -52,8 +52,10 @@ static int check_version(const char *version, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (str_eq(version, known[i]))
 			return 0;
-	return error_set(err, EINVAL, "cniVersion '%.32s' is not supported; write \"0.3.1\", "
-				      "\"0.4.0\" or \"1.0.0\"", version);
+	return error_set(err, EINVAL,
+			 "cniVersion '%.32s' is not supported; write \"0.3.1\", "
+			 "\"0.4.0\" or \"1.0.0\"",
+			 version);
 }
 
 /* The name becomes part of file names in the plugins' own state (CNI spec, section 1). */
@@ -145,7 +147,7 @@ bool conf_wants(const struct conf *c, size_t i, const char *capability)
 	return json_get_bool(json_get(c->plugins[i], "capabilities"), capability, false);
 }
 
-/* --- pick ------------------------------------------------------------------------------------------ */
+/* --- pick --------------------------------------------------------------------------------- */
 
 static bool is_conf_name(const char *name)
 {
@@ -172,8 +174,10 @@ int conf_find(const char *dir, char **ret_path, struct error *err)
 	if (d)
 		closedir(d);
 	if (!first)
-		return error_set(err, ENOENT, "no network config found in %s: install a network "
-					      "add-on, or put a .conflist there", dir);
+		return error_set(err, ENOENT,
+				 "no network config found in %s: install a network "
+				 "add-on, or put a .conflist there",
+				 dir);
 	*ret_path = path_join(dir, first);
 	return 0;
 }

@@ -30,17 +30,19 @@ struct network_config {
 struct network_port {
 	const char *protocol; /* "tcp" "udp" "sctp" */
 	uint16_t container_port, host_port;
-	const char *host_ip;  /* "" any */
+	const char *host_ip; /* "" any */
 };
 
 struct network_pod {
 	const char *id, *name, *ns, *uid; /* K8S_POD_NAME etc. for the plugins */
-	const char *netns;                /* path; NULL for a DEL after the namespace is gone */
+	const char *netns;		  /* path; NULL for a DEL after the namespace is gone */
 	const char *cgroup_parent;
 	const struct network_port *ports; /* those with host_port 0 are left out by the caller */
 	size_t n_ports;
-	uint64_t ingress_bps, egress_bps; /* from annotations kubernetes.io/{in,e}gress-bandwidth, 0 none */
-	char *const *dns_servers, *const *dns_searches, *const *dns_options; /* NULL-terminated or NULL */
+	/* bits a second, from annotations kubernetes.io/{in,e}gress-bandwidth; 0 none */
+	uint64_t ingress_bps, egress_bps;
+	/* NULL-terminated or NULL */
+	char *const *dns_servers, *const *dns_searches, *const *dns_options;
 };
 
 int network_create(const struct network_config *config, struct network **ret, struct error *err);

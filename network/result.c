@@ -16,10 +16,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-#define IPS_MAX	      16
-#define MESSAGE_MAX   700
-#define TRY_AGAIN     11 /* CNI error code: "Try again later" */
-#define CHECK_RESULT  "the plugin's result"
+#define IPS_MAX	     16
+#define MESSAGE_MAX  700
+#define TRY_AGAIN    11 /* CNI error code: "Try again later" */
+#define CHECK_RESULT "the plugin's result"
 
 /* interface_at() - member @index of "interfaces", or NULL. */
 static const struct json *interface_at(const struct json *root, int64_t index)
@@ -51,8 +51,8 @@ static int add_ip(const struct json *ip, struct strlist *ret_ips, struct error *
 	size_t len = strcspn(address, "/");
 
 	snprintf(text, sizeof(text), "%.*s", (int)MIN(len, sizeof(text) - 1), address);
-	if (len >= sizeof(text) || (inet_pton(AF_INET, text, binary) != 1 &&
-				    inet_pton(AF_INET6, text, binary) != 1))
+	if (len >= sizeof(text) ||
+	    (inet_pton(AF_INET, text, binary) != 1 && inet_pton(AF_INET6, text, binary) != 1))
 		return error_set(err, EPROTO, CHECK_RESULT ": '%.64s' is no address", address);
 	if (ret_ips->count >= IPS_MAX)
 		return error_set(err, EPROTO, CHECK_RESULT ": more than %d addresses", IPS_MAX);

@@ -47,7 +47,8 @@ int network_stats_read(int pid, struct network_interface_stats *list, int max)
 	snprintf(path, sizeof(path), "/proc/%d/net/dev", pid);
 	if (fd_read_file(AT_FDCWD, path, TEXT_MAX, &text, NULL) < 0 || !text.data)
 		return 0;
-	for (char *l = strtok_r(text.data, "\n", &save); l && n < max; l = strtok_r(NULL, "\n", &save))
+	for (char *l = strtok_r(text.data, "\n", &save); l && n < max;
+	     l = strtok_r(NULL, "\n", &save))
 		if (parse_line(l, &list[n]) == 0)
 			n++;
 	return n;

@@ -24,8 +24,8 @@ struct namespaces {
 	/* NULL: share the host's. Paths of the pins to make. */
 	const char *net, *ipc, *uts, *user;
 	struct id_mapping uid_map, gid_map; /* with user */
-	const char *hostname;               /* with uts */
-	const char *const *sysctls;         /* "name=value", NULL-terminated; may be NULL */
+	const char *hostname;		    /* with uts */
+	const char *const *sysctls;	    /* "name=value", NULL-terminated; may be NULL */
 };
 
 /*

@@ -18,9 +18,9 @@
 #include "runtimes/cgroup/file.h"
 #include "runtimes/cgroup/hierarchy.h"
 
-#define DEPTH_MAX     64
-#define PIDS_MAX      (1 << 22) /* the kernel's PID_MAX_LIMIT */
-#define REMOVE_TRIES  40
+#define DEPTH_MAX	64
+#define PIDS_MAX	(1 << 22) /* the kernel's PID_MAX_LIMIT */
+#define REMOVE_TRIES	40
 #define REMOVE_PAUSE_US 2500
 
 int cgroup_version(void)
@@ -53,7 +53,7 @@ static int check_path(const char *path, struct error *err)
 	return 0;
 }
 
-/* --- create ------------------------------------------------------------------------------------ */
+/* --- create ------------------------------------------------------------------------------- */
 
 /* parent_of() - "/a/b" of "/a/b/c", "" of "/a".  Caller frees. */
 static char *parent_of(const char *path)
@@ -159,8 +159,9 @@ int cgroup_create(const char *path, struct error *err)
 	if (rc < 0)
 		return rc;
 	if (all->count == 0)
-		return error_set(err, ENOENT, "no cgroup file system is mounted; mount cgroup2 at "
-					      "/sys/fs/cgroup");
+		return error_set(err, ENOENT,
+				 "no cgroup file system is mounted; mount cgroup2 at "
+				 "/sys/fs/cgroup");
 	for (size_t i = 0; i < all->count; i++) {
 		const struct hierarchy *h = &all->list[i];
 
@@ -173,7 +174,7 @@ int cgroup_create(const char *path, struct error *err)
 	return 0;
 }
 
-/* --- look and remove ----------------------------------------------------------------------------- */
+/* --- look and remove ---------------------------------------------------------------------- */
 
 bool cgroup_exists(const char *path)
 {
@@ -212,9 +213,9 @@ static void remove_children(int dirfd, unsigned int depth)
 			continue;
 		if (unlinkat(dirfd, e->d_name, AT_REMOVEDIR) == 0 || depth >= DEPTH_MAX)
 			continue;
-		remove_children(openat(dirfd, e->d_name,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-				depth + 1);
+		remove_children(
+			openat(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+			depth + 1);
 		unlinkat(dirfd, e->d_name, AT_REMOVEDIR);
 	}
 	closedir(dir);
@@ -261,7 +262,7 @@ int cgroup_remove(const char *path, struct error *err)
 	return rc;
 }
 
-/* --- members ------------------------------------------------------------------------------------- */
+/* --- members ------------------------------------------------------------------------------ */
 
 struct members {
 	pid_t *pids;

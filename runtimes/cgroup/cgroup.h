@@ -24,23 +24,27 @@ void cgroup_controllers(struct strlist *ret);
 
 /* cgroup_create() - in all hierarchies, parents too; v2: controllers enabled on the way down. */
 int cgroup_create(const char *path, struct error *err);
-/* cgroup_remove() - rmdir in all hierarchies, children first; absent is fine; -EBUSY has processes. */
+/* cgroup_remove() - rmdir everywhere, children first; absent is fine; -EBUSY has processes. */
 int cgroup_remove(const char *path, struct error *err);
 bool cgroup_exists(const char *path);
 /* cgroup_procs_files() - cgroup.procs paths to write a pid to, for spawn.cgroup_procs. */
 void cgroup_procs_files(const char *path, struct strlist *ret);
 /* cgroup_pids() - processes in it and below.  Return: count in *ret_count, array to free. */
 int cgroup_pids(const char *path, pid_t **ret_pids, size_t *ret_count, struct error *err);
-/* cgroup_kill() - SIGKILL every process (cgroup.kill, else freezer and pids) until none is left or timeout. */
+/*
+ * cgroup_kill() - SIGKILL every process in it and below (cgroup.kill, else freezer and pids) until
+ * none is left, or -ETIMEDOUT.  -EBUSY: the caller is in it.
+ */
 int cgroup_kill(const char *path, int timeout_ms, struct error *err);
-/* cgroup_oom_kills() - oom_kill of memory.oom_control (v1) or memory.events (v2), with children; 0 if unknown. */
+/* cgroup_oom_kills() - how many processes, below it too, ran out of memory; 0 if unknown. */
 uint64_t cgroup_oom_kills(const char *path);
 
 /* What CRI stats need.  UINT64_MAX where the host does not tell. */
 struct cgroup_stats {
 	int64_t time_ns; /* wall clock of the reading */
 	uint64_t cpu_usage_ns;
-	uint64_t memory_usage, memory_working_set, memory_rss, memory_limit; /* bytes; limit UINT64_MAX none */
+	uint64_t memory_usage, memory_working_set, memory_rss; /* bytes */
+	uint64_t memory_limit;				       /* UINT64_MAX none */
 	uint64_t page_faults, major_page_faults;
 	uint64_t swap_usage, swap_limit;
 	uint64_t pids, pids_limit;
@@ -54,15 +58,25 @@ struct cgroup_stats {
 /* cgroup_stats_read() - one cgroup. Cheap: a handful of small reads. -ENOENT when it is gone. */
 int cgroup_stats_read(const char *path, struct cgroup_stats *ret, struct error *err);
 
+struct cgroup_hugepage {
+	const char *size; /* "2MB" */
+	uint64_t limit;
+};
+
+/* A file of v2: "memory.high" */
+struct cgroup_unified {
+	const char *key, *value;
+};
+
 /* Limits, in CRI terms (api.proto LinuxContainerResources); 0 leaves a limit unchanged. */
 struct cgroup_limits {
 	int64_t cpu_period_us, cpu_quota_us, cpu_shares;
 	int64_t memory_limit_bytes, memory_swap_limit_bytes; /* swap: memory+swap, -1 unlimited */
-	const char *cpuset_cpus, *cpuset_mems;               /* "" unchanged */
+	const char *cpuset_cpus, *cpuset_mems;		     /* "" unchanged */
 	int64_t pids_limit;
-	const struct cgroup_hugepage { const char *size; uint64_t limit; } *hugepages;
+	const struct cgroup_hugepage *hugepages;
 	size_t n_hugepages;
-	const struct cgroup_unified { const char *key, *value; } *unified; /* v2 files */
+	const struct cgroup_unified *unified;
 	size_t n_unified;
 };
 

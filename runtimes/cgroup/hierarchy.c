@@ -26,8 +26,9 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* Super options that are not controllers. */
 static bool is_option(const char *word)
 {
-	static const char *const options[] = { "rw", "ro", "xattr", "noprefix", "clone_children",
-					       "nsdelegate" };
+	static const char *const options[] = {
+		"rw", "ro", "xattr", "noprefix", "clone_children", "nsdelegate"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (str_eq(word, options[i]))

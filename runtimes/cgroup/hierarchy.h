@@ -16,15 +16,15 @@
 #define HIERARCHY_MAX 32
 
 struct hierarchy {
-	char *mount;                /* mount point: "/sys/fs/cgroup/memory" */
+	char *mount;		    /* mount point: "/sys/fs/cgroup/memory" */
 	struct strlist controllers; /* "memory"; v2: what its root offers; named v1 ones: none */
-	bool unified;               /* cgroup2 */
+	bool unified;		    /* cgroup2 */
 };
 
 struct hierarchies {
 	struct hierarchy list[HIERARCHY_MAX];
 	size_t count;
-	int version;                     /* 1 or 2 */
+	int version;			 /* 1 or 2 */
 	const struct hierarchy *unified; /* NULL: no cgroup2 mount */
 	const struct hierarchy *primary; /* whose member lists tell who is in a cgroup */
 };

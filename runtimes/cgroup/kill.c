@@ -74,8 +74,10 @@ static int signal_members(const char *path, bool freeze, size_t *ret_count, stru
 		if (pids[i] == getpid())
 			rc = error_set(err, EBUSY, "cgroup %s: this process is in it", path);
 		else if (pids[i] <= 1)
-			rc = error_set(err, EPERM, "cgroup %s: has a process that cannot be "
-						   "signalled from here", path);
+			rc = error_set(err, EPERM,
+				       "cgroup %s: has a process that cannot be "
+				       "signalled from here",
+				       path);
 	}
 	if (rc == 0 && *ret_count > 0 &&
 	    (all->version == 1 || file_write(all->unified, path, "cgroup.kill", "1") < 0))
@@ -103,10 +105,11 @@ int cgroup_kill(const char *path, int timeout_ms, struct error *err)
 		if (left == 0)
 			return 0;
 		if (clock_monotonic_ns() >= deadline_ns)
-			return error_set(err, ETIMEDOUT,
-					 "cgroup %s: %zu processes did not end in %d ms after "
-					 "SIGKILL; they may hang in the kernel (see /proc/PID/stack)",
-					 path, left, timeout_ms);
+			return error_set(
+				err, ETIMEDOUT,
+				"cgroup %s: %zu processes did not end in %d ms after "
+				"SIGKILL; they may hang in the kernel (see /proc/PID/stack)",
+				path, left, timeout_ms);
 		usleep(pause_us);
 		pause_us = MIN(pause_us * 2, PAUSE_MAX_US);
 	}

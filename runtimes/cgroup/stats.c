@@ -135,7 +135,7 @@ int cgroup_stats_read(const char *path, struct cgroup_stats *ret, struct error *
 	return 0;
 }
 
-/* --- OOM kills ----------------------------------------------------------------------------------- */
+/* --- OOM kills ---------------------------------------------------------------------------- */
 
 /* A stack buffer small enough to recurse with. */
 static bool read_short(int dirfd, const char *file, char *text, size_t size)

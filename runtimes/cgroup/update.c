@@ -65,7 +65,7 @@ static char *number_or(int64_t value, const char *unlimited)
 	return value < 0 ? xstrdup(unlimited) : xasprintf("%lld", (long long)value);
 }
 
-/* --- cpu ------------------------------------------------------------------------------------------ */
+/* --- cpu ---------------------------------------------------------------------------------- */
 
 static uint64_t shares_clamp(int64_t shares)
 {
@@ -99,6 +99,12 @@ static int plan_cpu_v1(struct plan *p, const struct cgroup_limits *l)
 }
 
 /* Shares 2..262144 become weights 1..10000, as every runtime converts them. */
+static unsigned int weight_of(int64_t shares)
+{
+	return 1 + (unsigned int)((shares_clamp(shares) - SHARES_MIN) * 9999 /
+				  (SHARES_MAX - SHARES_MIN));
+}
+
 static int plan_cpu_v2(struct plan *p, const struct cgroup_limits *l)
 {
 	const struct hierarchy *h = hierarchy_with("cpu");
@@ -120,14 +126,11 @@ static int plan_cpu_v2(struct plan *p, const struct cgroup_limits *l)
 		rc = add(p, "cpu", "cpu.max", xasprintf("%s %lld", quota, period));
 	}
 	if (rc == 0 && l->cpu_shares)
-		rc = add(p, "cpu", "cpu.weight",
-			 xasprintf("%llu", (unsigned long long)(1 +
-					   (shares_clamp(l->cpu_shares) - SHARES_MIN) * 9999 /
-						   (SHARES_MAX - SHARES_MIN))));
+		rc = add(p, "cpu", "cpu.weight", xasprintf("%u", weight_of(l->cpu_shares)));
 	return rc;
 }
 
-/* --- memory --------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------- */
 
 /* Without swap accounting, "no swap beyond the memory limit" and "unlimited" hold anyway. */
 static bool swap_is_moot(const struct cgroup_limits *l)
@@ -205,7 +208,8 @@ static int plan_memory_v2(struct plan *p, const struct cgroup_limits *l)
 		if (memory > (uint64_t)l->memory_swap_limit_bytes)
 			return error_set(p->err, EINVAL,
 					 "cgroup %s: memory+swap limit %lld is below the memory "
-					 "limit", p->path, (long long)l->memory_swap_limit_bytes);
+					 "limit",
+					 p->path, (long long)l->memory_swap_limit_bytes);
 		swap = l->memory_swap_limit_bytes - (int64_t)memory;
 	}
 	return add(p, "memory", "memory.swap.max", number_or(swap, "max"));
@@ -226,7 +230,7 @@ static int plan_memory(struct plan *p, const struct cgroup_limits *l)
 	return cgroup_version() == 1 ? plan_memory_v1(p, l) : plan_memory_v2(p, l);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------- */
 
 static int plan_cpuset(struct plan *p, const struct cgroup_limits *l)
 {
@@ -285,11 +289,13 @@ static int plan_unified(struct plan *p, const struct cgroup_limits *l)
 		    str_eq(controller, "cgroup"))
 			return error_set(p->err, EINVAL,
 					 "cgroup %s: unified key '%s' names no limit of a "
-					 "controller", p->path, key);
+					 "controller",
+					 p->path, key);
 		if (cgroup_version() == 1)
 			return error_set(p->err, EINVAL,
 					 "cgroup %s: unified key '%s' needs cgroup v2, and this "
-					 "host has v1", p->path, key);
+					 "host has v1",
+					 p->path, key);
 		rc = add(p, controller, key, xstrdup(str_or(l->unified[i].value, "")));
 	}
 	return rc;
@@ -312,7 +318,7 @@ static int make_plan(struct plan *p, const struct cgroup_limits *l)
 	return rc;
 }
 
-/* --- apply ------------------------------------------------------------------------------------------ */
+/* --- apply -------------------------------------------------------------------------------- */
 
 /* v1 reads "no limit" as a number that it takes back only as -1 (memory) or rounds. */
 static char *writable(const char *file, char *text)

@@ -117,8 +117,13 @@ static void check_stats(void)
 static void run(struct network *n, const char *netns)
 {
 	const struct network_port port = { "tcp", 80, 18080, "" };
-	struct network_pod pod = { .id = "bhtestpod", .name = "p", .ns = "default", .uid = "u",
-				   .netns = netns, .ports = &port, .n_ports = 1 };
+	struct network_pod pod = { .id = "bhtestpod",
+				   .name = "p",
+				   .ns = "default",
+				   .uid = "u",
+				   .netns = netns,
+				   .ports = &port,
+				   .n_ports = 1 };
 	struct strlist ips cleanup_strlist = { 0 };
 	char *lease cleanup_free = NULL;
 	struct error err = ERROR_INIT;
@@ -148,7 +153,8 @@ int main(void)
 	struct network_config c = { .bin_dirs = bins, .n_bin_dirs = 1, .journal = no_journal };
 	struct network *n = NULL;
 
-	if (geteuid() != 0 || !path_exists(PLUGINS "/portmap") || !path_exists("/usr/sbin/iptables")) {
+	if (geteuid() != 0 || !path_exists(PLUGINS "/portmap") ||
+	    !path_exists("/usr/sbin/iptables")) {
 		skip("plugins", "needs root, containernetworking-plugins and iptables");
 		return tap_done();
 	}

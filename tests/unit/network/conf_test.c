@@ -12,8 +12,9 @@
 #include "base/path.h"
 #include "tests/unit/tap.h"
 
-#define LIST "{\"cniVersion\":\"0.4.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"bridge\"}," \
-	     "{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true,\"dns\":false}}]}"
+#define LIST                                                                           \
+	"{\"cniVersion\":\"0.4.0\",\"name\":\"n\",\"plugins\":[{\"type\":\"bridge\"}," \
+	"{\"type\":\"portmap\",\"capabilities\":{\"portMappings\":true,\"dns\":false}}]}"
 
 static void bad(const char *text, const char *why)
 {

@@ -17,8 +17,9 @@
 #include "base/path.h"
 #include "tests/unit/tap.h"
 
-#define RESULT "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"eth0\",\"sandbox\":\"/s\"}]," \
-	       "\"ips\":[{\"address\":\"10.9.9.9/24\",\"interface\":0}]}"
+#define RESULT                                                                               \
+	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"eth0\",\"sandbox\":\"/s\"}]," \
+	"\"ips\":[{\"address\":\"10.9.9.9/24\",\"interface\":0}]}"
 
 static char *dir, *bin, *conf_dir, *cache, *netns;
 static struct map journal; /* pod id -> text */
@@ -42,11 +43,11 @@ static void write_text(const char *path, const char *text, mode_t mode)
 static void make_plugin(const char *name, const char *on_add, const char *on_del)
 {
 	char *path cleanup_free = path_join(bin, name);
-	char *text cleanup_free = xasprintf(
-		"#!/bin/sh\nd=%s\necho \"%s $CNI_COMMAND\" >>$d/calls\n"
-		"cat >$d/%s.$CNI_COMMAND.stdin\nenv >$d/%s.$CNI_COMMAND.env\n"
-		"case $CNI_COMMAND in ADD) %s;; DEL) %s;; esac\n",
-		dir, name, name, name, on_add, on_del);
+	char *text cleanup_free =
+		xasprintf("#!/bin/sh\nd=%s\necho \"%s $CNI_COMMAND\" >>$d/calls\n"
+			  "cat >$d/%s.$CNI_COMMAND.stdin\nenv >$d/%s.$CNI_COMMAND.env\n"
+			  "case $CNI_COMMAND in ADD) %s;; DEL) %s;; esac\n",
+			  dir, name, name, name, on_add, on_del);
 
 	write_text(path, text, 0755);
 }
@@ -55,10 +56,12 @@ static void make_conf(void)
 {
 	char *path cleanup_free = path_join(conf_dir, "10-test.conflist");
 
-	write_text(path, "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":["
-			 "{\"type\":\"one\",\"extra\":[1,{\"a\":null}]},"
-			 "{\"type\":\"two\",\"capabilities\":{\"portMappings\":true,"
-			 "\"bandwidth\":true}}]}", 0644);
+	write_text(path,
+		   "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"plugins\":["
+		   "{\"type\":\"one\",\"extra\":[1,{\"a\":null}]},"
+		   "{\"type\":\"two\",\"capabilities\":{\"portMappings\":true,"
+		   "\"bandwidth\":true}}]}",
+		   0644);
 }
 
 static char *read_text(const char *name)
@@ -96,21 +99,31 @@ static void text_has(const char *file, const char *want)
 static struct network *open_network(void)
 {
 	char *bins[] = { "/nowhere", bin };
-	struct network_config c = { .bin_dirs = bins, .n_bin_dirs = 2, .conf_dir = conf_dir,
-				    .cache_dir = cache, .journal = put_journal };
+	struct network_config c = { .bin_dirs = bins,
+				    .n_bin_dirs = 2,
+				    .conf_dir = conf_dir,
+				    .cache_dir = cache,
+				    .journal = put_journal };
 	struct network *n = NULL;
 
 	network_create(&c, &n, NULL);
 	return n;
 }
 
-static const struct network_port ports[] = { { "tcp", 80, 8080, "" }, { "udp", 53, 53, "127.0.0.1" } };
+static const struct network_port ports[] = { { "tcp", 80, 8080, "" },
+					     { "udp", 53, 53, "127.0.0.1" } };
 
 static struct network_pod pod_named(const char *id)
 {
-	return (struct network_pod){ .id = id, .name = "web", .ns = "default", .uid = "u-1",
-				     .netns = netns, .cgroup_parent = "/pods/x", .ports = ports,
-				     .n_ports = 2, .ingress_bps = 1000000 };
+	return (struct network_pod){ .id = id,
+				     .name = "web",
+				     .ns = "default",
+				     .uid = "u-1",
+				     .netns = netns,
+				     .cgroup_parent = "/pods/x",
+				     .ports = ports,
+				     .n_ports = 2,
+				     .ingress_bps = 1000000 };
 }
 
 static bool keep_all(void *data, const char *id)
@@ -156,13 +169,15 @@ static void test_add(struct network *n)
 	text_has("one.ADD.stdin", "{\"cniVersion\":\"1.0.0\",\"name\":\"test\",\"type\":\"one\","
 				  "\"extra\":[1,{\"a\":null}]}");
 	text_has("two.ADD.stdin", "\"prevResult\":" RESULT);
-	text_has("two.ADD.stdin", "\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8080,"
-				  "\"containerPort\":80,\"protocol\":\"tcp\"},{\"hostPort\":53,"
-				  "\"containerPort\":53,\"protocol\":\"udp\","
-				  "\"hostIP\":\"127.0.0.1\"}],\"bandwidth\":{\"ingressRate\":1000000,"
-				  "\"ingressBurst\":4294967295}}");
-	text_has("one.ADD.env", "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;"
-				"K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=pod1;K8S_POD_UID=u-1\n");
+	text_has("two.ADD.stdin",
+		 "\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8080,"
+		 "\"containerPort\":80,\"protocol\":\"tcp\"},{\"hostPort\":53,"
+		 "\"containerPort\":53,\"protocol\":\"udp\","
+		 "\"hostIP\":\"127.0.0.1\"}],\"bandwidth\":{\"ingressRate\":1000000,"
+		 "\"ingressBurst\":4294967295}}");
+	text_has("one.ADD.env",
+		 "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;"
+		 "K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=pod1;K8S_POD_UID=u-1\n");
 	text_has("one.ADD.env", "CNI_IFNAME=eth0\n");
 	text_has("one.ADD.env", "CNI_CONTAINERID=pod1\n");
 	text_has("one.ADD.env", "CNI_PATH=/nowhere:/tmp/bh-test-pod-");
@@ -201,10 +216,12 @@ static void test_failed_add(struct network *n)
 	struct network_pod pod = pod_named("pod2");
 	struct error err = ERROR_INIT;
 
-	make_plugin("two", "echo '{\"code\":7,\"msg\":\"no port\",\"details\":\"8080 taken\"}'; exit 1",
+	make_plugin("two",
+		    "echo '{\"code\":7,\"msg\":\"no port\",\"details\":\"8080 taken\"}'; exit 1",
 		    "true");
 	is_int(network_add(n, &pod, -1, &ips, &err), -EIO, "the second plugin fails");
-	is_str(err.text, "network test: network plugin two: ADD: no port; 8080 taken", "with its words");
+	is_str(err.text, "network test: network plugin two: ADD: no port; 8080 taken",
+	       "with its words");
 	calls_are("one ADD\ntwo ADD\ntwo DEL\none DEL\n", "DEL is run");
 	ok(map_get(&journal, "pod2") == NULL, "nothing is left");
 
@@ -221,12 +238,13 @@ static void test_failed_add(struct network *n)
 	ok(map_get(&journal, "pod2") == NULL, "until it succeeds");
 
 	make_plugin("two", "echo '{}'", "true");
-	ok(network_add(n, &pod, -1, &ips, &err) < 0 && strstr(err.text, "no address"), "%s", err.text);
+	ok(network_add(n, &pod, -1, &ips, &err) < 0 && strstr(err.text, "no address"), "%s",
+	   err.text);
 	make_plugin("two", "echo '" RESULT "'", "true");
 	forget_calls();
 	pod.name = "a;CNI=1";
-	ok(network_add(n, &pod, -1, &ips, &err) == -EINVAL, "a name that would end the variable: %s",
-	   err.text);
+	ok(network_add(n, &pod, -1, &ips, &err) == -EINVAL,
+	   "a name that would end the variable: %s", err.text);
 	pod.name = "web";
 	journal_fails = 1;
 	ok(network_add(n, &pod, -1, &ips, &err) == -EIO, "no journal: %s", err.text);
@@ -270,7 +288,8 @@ static void test_restart(struct network *n)
 	ok(network_restore(n, "pod5", text, &err) < 0, "of another pod: %s", err.text);
 	ok(network_restore(n, "pod4", "{", &err) < 0, "broken: %s", err.text);
 	status = network_status_json(n);
-	ok(strstr(status, "\"attachments\":1") && strstr(status, "no network config"), "%s", status);
+	ok(strstr(status, "\"attachments\":1") && strstr(status, "no network config"), "%s",
+	   status);
 	forget_calls();
 	pod.netns = NULL; /* as after a boot */
 	is_int(network_del(n, &pod, &err), 0, "DEL by another server, without namespace");
@@ -292,7 +311,8 @@ static void make_dirs(void)
 	path_mkdirs(conf_dir, 0755, NULL);
 	write_text(netns, "", 0600);
 	if (fork() == 0)
-		_exit(unshare(CLONE_NEWNET) || mount("/proc/self/ns/net", netns, NULL, MS_BIND, NULL));
+		_exit(unshare(CLONE_NEWNET) ||
+		      mount("/proc/self/ns/net", netns, NULL, MS_BIND, NULL));
 	wait(NULL);
 }
 

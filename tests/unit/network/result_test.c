@@ -30,10 +30,13 @@ int main(void)
 	struct strbuf many cleanup_strbuf = { 0 };
 	struct error err = ERROR_INIT;
 
-	is_int(parse("{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br\"},{\"name\":\"eth0\","
+	is_int(parse("{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"br\"},{\"name\":"
+		     "\"eth0\","
 		     "\"sandbox\":\"/ns\"}],\"ips\":[{\"address\":\"10.0.0.1/16\",\"interface\":0},"
 		     "{\"address\":\"10.0.0.2/16\",\"interface\":1},"
-		     "{\"address\":\"fd00::2/64\",\"interface\":1}]}", &ips, &err), 0, "dual stack");
+		     "{\"address\":\"fd00::2/64\",\"interface\":1}]}",
+		     &ips, &err),
+	       0, "dual stack");
 	is_int(ips.count, 2, "the bridge's own address is not the pod's");
 	is_str(ips.items[0], "10.0.0.2", "primary");
 	is_str(ips.items[1], "fd00::2", "second");
@@ -46,7 +49,8 @@ int main(void)
 	ok(parse("[]", &ips, &err) < 0, "not an object: %s", err.text);
 	ok(parse("{\"ips\":{}}", &ips, &err) < 0, "ips not an array: %s", err.text);
 	ok(parse("{\"ips\":[{}]}", &ips, &err) < 0, "no address: %s", err.text);
-	ok(parse("{\"ips\":[{\"address\":\"10.0.0.256/8\"}]}", &ips, &err) < 0, "bad: %s", err.text);
+	ok(parse("{\"ips\":[{\"address\":\"10.0.0.256/8\"}]}", &ips, &err) < 0, "bad: %s",
+	   err.text);
 	ok(parse("{\"ips\":[{\"address\":\"10.0.0.2", &ips, &err) < 0, "cut off: %s", err.text);
 	strbuf_puts(&many, "{\"ips\":[");
 	for (int i = 0; i < 17; i++)

@@ -63,8 +63,9 @@ static void test_plain(void)
 	char *net cleanup_free = path_join(dir, "net");
 	char *ipc cleanup_free = path_join(dir, "ipc");
 	char *uts cleanup_free = path_join(dir, "uts");
-	struct namespaces n = { .net = net, .ipc = ipc, .uts = uts, .hostname = "bh-pod",
-				.sysctls = sysctls };
+	struct namespaces n = {
+		.net = net, .ipc = ipc, .uts = uts, .hostname = "bh-pod", .sysctls = sysctls
+	};
 	struct error err = ERROR_INIT;
 	char before[65], after[65];
 
@@ -99,8 +100,11 @@ static void test_user(void)
 	char *net cleanup_free = path_join(dir, "net");
 	char *ipc cleanup_free = path_join(dir, "ipc");
 	char *user cleanup_free = path_join(dir, "user");
-	struct namespaces n = { .net = net, .ipc = ipc, .user = user,
-				.uid_map = { 100000, 0, 65536 }, .gid_map = { 200000, 0, 65536 } };
+	struct namespaces n = { .net = net,
+				.ipc = ipc,
+				.user = user,
+				.uid_map = { 100000, 0, 65536 },
+				.gid_map = { 200000, 0, 65536 } };
 	struct error err = ERROR_INIT;
 
 	strlist_add(&list, "kernel.shm_rmid_forced=1");
@@ -116,7 +120,8 @@ static void test_user(void)
 	       "         0     200000      65536", "gid map");
 	is_str(inside((const char *const[]){ user, net, NULL },
 		      "/proc/sys/net/ipv4/ping_group_range"),
-	       "0\t65535", "the ping range is cut to the mapped groups, and the namespace owns net");
+	       "0\t65535",
+	       "the ping range is cut to the mapped groups, and the namespace owns net");
 	is_str(inside((const char *const[]){ user, ipc, NULL }, "/proc/sys/kernel/shm_rmid_forced"),
 	       "1", "ipc sysctl");
 	namespaces_unpin(net, NULL);

@@ -106,9 +106,12 @@ static void file_is(const char *controller, const char *file, const char *want)
 
 static void test_limits_v1(void)
 {
-	struct cgroup_limits l = { .cpu_period_us = 50000, .cpu_quota_us = 20000, .cpu_shares = 512,
+	struct cgroup_limits l = { .cpu_period_us = 50000,
+				   .cpu_quota_us = 20000,
+				   .cpu_shares = 512,
 				   .memory_limit_bytes = 64 << 20,
-				   .memory_swap_limit_bytes = 64 << 20, .pids_limit = 77,
+				   .memory_swap_limit_bytes = 64 << 20,
+				   .pids_limit = 77,
 				   .cpuset_cpus = "0" };
 	struct cgroup_unified key = { "memory.high", "1" };
 	struct cgroup_hugepage page = { "2MB", 0 };
@@ -134,10 +137,13 @@ static void test_limits_v1(void)
 	file_is("memory", "memory.limit_in_bytes", "33554432");
 	file_is("memory", "memory.memsw.limit_in_bytes", "33554432");
 
-	l = (struct cgroup_limits){ .cpu_shares = 2048, .memory_limit_bytes = 256 << 20,
-				    .pids_limit = 5, .cpuset_cpus = "4000" };
+	l = (struct cgroup_limits){ .cpu_shares = 2048,
+				    .memory_limit_bytes = 256 << 20,
+				    .pids_limit = 5,
+				    .cpuset_cpus = "4000" };
 	ok(cgroup_update(leaf, &l, &err) < 0 && strstr(err.text, "cpuset.cpus"), "%s", err.text);
-	l = (struct cgroup_limits){ .cpu_shares = 2048, .memory_limit_bytes = 256 << 20,
+	l = (struct cgroup_limits){ .cpu_shares = 2048,
+				    .memory_limit_bytes = 256 << 20,
 				    .pids_limit = INT64_MAX };
 	ok(cgroup_update(leaf, &l, &err) < 0 && strstr(err.text, "pids.max"), "%s", err.text);
 	file_is("cpu", "cpu.shares", "512");
@@ -145,12 +151,15 @@ static void test_limits_v1(void)
 	file_is("memory", "memory.memsw.limit_in_bytes", "33554432");
 
 	l = (struct cgroup_limits){ .cpu_shares = 2048, .unified = &key, .n_unified = 1 };
-	ok(cgroup_update(leaf, &l, &err) == -EINVAL && strstr(err.text, "memory.high"), "%s", err.text);
+	ok(cgroup_update(leaf, &l, &err) == -EINVAL && strstr(err.text, "memory.high"), "%s",
+	   err.text);
 	l = (struct cgroup_limits){ .cpu_shares = 9, .hugepages = &page, .n_hugepages = 1 };
 	is_int(cgroup_update(leaf, &l, &err), 0, "no huge pages on a host without them");
 	page.size = "../x";
 	is_int(cgroup_update(leaf, &l, &err), -EINVAL, "a page size that is a path");
-	l = (struct cgroup_limits){ .memory_limit_bytes = -1, .pids_limit = -1, .cpu_quota_us = -1,
+	l = (struct cgroup_limits){ .memory_limit_bytes = -1,
+				    .pids_limit = -1,
+				    .cpu_quota_us = -1,
 				    .cpu_shares = 1 << 30 };
 	is_int(cgroup_update(leaf, &l, &err), 0, "all lifted");
 	file_is("pids", "pids.max", "max");

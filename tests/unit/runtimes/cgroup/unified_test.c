@@ -66,8 +66,9 @@ static void fill(const char *cgroup)
 	put(cgroup, "memory.swap.current", "30\n");
 	put(cgroup, "memory.stat", "anon 700\ninactive_file 1000\npgfault 12\npgmajfault 3\n");
 	put(cgroup, "memory.events", "low 0\noom 1\noom_kill 2\noom_group_kill 0\n");
-	put(cgroup, "memory.pressure", "some avg10=1.50 avg60=0.25 avg300=0.00 total=99\n"
-				       "full avg10=0.50 avg60=0.00 avg300=0.00 total=44\n");
+	put(cgroup, "memory.pressure",
+	    "some avg10=1.50 avg60=0.25 avg300=0.00 total=99\n"
+	    "full avg10=0.50 avg60=0.00 avg300=0.00 total=44\n");
 	put(cgroup, "pids.max", "max\n");
 	put(cgroup, "pids.current", "4\n");
 	put(cgroup, "memory.high", "max\n");
@@ -98,10 +99,13 @@ static void test_create(void)
 static void test_update(void)
 {
 	struct cgroup_unified keys[] = { { "memory.high", "90000" }, { "cgroup.kill", "1" } };
-	struct cgroup_limits l = { .cpu_quota_us = 20000, .cpu_shares = 1024,
+	struct cgroup_limits l = { .cpu_quota_us = 20000,
+				   .cpu_shares = 1024,
 				   .memory_limit_bytes = 100000,
-				   .memory_swap_limit_bytes = 150000, .pids_limit = 70,
-				   .unified = keys, .n_unified = 1 };
+				   .memory_swap_limit_bytes = 150000,
+				   .pids_limit = 70,
+				   .unified = keys,
+				   .n_unified = 1 };
 	struct cgroup_hugepage page = { "2MB", 4096 };
 	struct error err = ERROR_INIT;
 
@@ -115,7 +119,8 @@ static void test_update(void)
 	wrote(POD, "pids.max", "70");
 	file_is(POD, "memory.high", "90000");
 	fill(POD);
-	l = (struct cgroup_limits){ .cpu_period_us = 50000, .memory_limit_bytes = -1,
+	l = (struct cgroup_limits){ .cpu_period_us = 50000,
+				    .memory_limit_bytes = -1,
 				    .memory_swap_limit_bytes = -1 };
 	put(POD, "cpu.max", "7000 100000\n");
 	is_int(cgroup_update(POD, &l, &err), 0, "a period alone");
@@ -123,7 +128,8 @@ static void test_update(void)
 
 	fill(POD);
 	l = (struct cgroup_limits){ .cpu_shares = 5000, .unified = &keys[1], .n_unified = 1 };
-	ok(cgroup_update(POD, &l, &err) == -EINVAL && strstr(err.text, "cgroup.kill"), "%s", err.text);
+	ok(cgroup_update(POD, &l, &err) == -EINVAL && strstr(err.text, "cgroup.kill"), "%s",
+	   err.text);
 	file_is(POD, "cpu.weight", "100\n");
 	keys[1].key = "memory/../../x";
 	is_int(cgroup_update(POD, &l, &err), -EINVAL, "a key that is a path");
@@ -134,12 +140,14 @@ static void test_update(void)
 	   err.text);
 	file_is(POD, "cpu.weight", "100\n"); /* written and put back */
 	l = (struct cgroup_limits){ .hugepages = &page, .n_hugepages = 1 };
-	ok(cgroup_update(POD, &l, &err) == -EOPNOTSUPP && strstr(err.text, "hugetlb"), "%s", err.text);
+	ok(cgroup_update(POD, &l, &err) == -EOPNOTSUPP && strstr(err.text, "hugetlb"), "%s",
+	   err.text);
 	page.limit = 0;
 	is_int(cgroup_update(POD, &l, &err), 0, "0 huge pages without the controller");
 	put(POD, "memory.max", "100000\n");
 	l = (struct cgroup_limits){ .memory_swap_limit_bytes = 90000 };
-	is_int(cgroup_update(POD, &l, &err), -EINVAL, "memory+swap below the memory limit there is");
+	is_int(cgroup_update(POD, &l, &err), -EINVAL,
+	       "memory+swap below the memory limit there is");
 }
 
 static void test_stats(void)
@@ -204,7 +212,8 @@ static int run(void)
 	put("", "cgroup.subtree_control", "");
 	mountinfo = xasprintf("22 1 0:5 / / rw - ext4 /dev/x rw\n"
 			      "31 23 0:28 / /tmp/bh-test-v2\\040%d rw shared:9 - cgroup2 cgroup2 "
-			      "rw,nsdelegate\n", id);
+			      "rw,nsdelegate\n",
+			      id);
 	hierarchies_replace(mountinfo);
 	test_create();
 	test_update();
