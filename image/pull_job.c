@@ -13,7 +13,8 @@
  *
  * When a layer fails in fetch and unpack, what fetch says is the cause: a cut body makes the
  * unpacker fail too, and so does a flipped bit.  So a failed unpack waits for fetch's verdict.
- * Whatever happens, the end kills what runs, drops unfinished directories and gives claims back.
+ * One syncfs before the record serves all layers, so the unpackers do none.  Whatever
+ * happens, the end kills what runs, drops unfinished directories and gives claims back.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -195,7 +196,7 @@ static int spawn_unpack(struct job *j, struct part *p, int input, struct error *
 {
 	const char *argv[] = { "bulkhead-unpack", "--dir",	   p->dir,
 			       "--diff-id",	  p->diff_id,	   "--media-type",
-			       p->blob->media_type, NULL };
+			       p->blob->media_type, "--no-sync", NULL };
 	struct spawn s = SPAWN_INIT;
 	int out[2] = { -1, -1 }, errors[2] = { -1, -1 };
 	int rc = 0;
