@@ -41,7 +41,8 @@ void hosts_finish(struct hosts *hosts)
 	*hosts = (struct hosts){ 0 };
 }
 
-/* --- one file ----------------------------------------------------------------------------------- */
+/* --- one file -----------------------------------------------------------------------------------
+ */
 
 /* What is known while a file is read. @asked: the URL as written, to find its table again. */
 struct reader {
@@ -221,9 +222,8 @@ static int take_pair(void *data, const char *const *path, size_t depth, const ch
 	int rc;
 
 	if (!key)
-		return depth == 2 && strcmp(path[0], "host") == 0 ?
-			       find_mirror(r, path[1], &i, err) :
-			       0;
+		return depth == 2 && strcmp(path[0], "host") == 0 ? find_mirror(r, path[1], &i, err)
+								  : 0;
 	if (depth == 0 && strcmp(key, "server") == 0) {
 		if (v->type != TOML_STRING)
 			return error_set(err, EINVAL, "server is not a string");
@@ -247,7 +247,8 @@ static int take_pair(void *data, const char *const *path, size_t depth, const ch
 	return take_key(r, &r->mirrors[i].e, &r->mirrors[i].override_path, key, v, err);
 }
 
-/* --- the list ----------------------------------------------------------------------------------- */
+/* --- the list -----------------------------------------------------------------------------------
+ */
 
 static bool url_is_of(const char *url, const char *host)
 {
@@ -277,8 +278,8 @@ static void append_server(struct hosts *hosts, struct hosts_endpoint *server, bo
 	char *given cleanup_free = steal_ptr(server->url);
 	struct hosts_endpoint plain = { .resolve = server->resolve, .pull = server->pull };
 
-	server->url = given ? api_url(given, override_path) :
-			      xasprintf("https://%s/v2", server_of(host));
+	server->url =
+		given ? api_url(given, override_path) : xasprintf("https://%s/v2", server_of(host));
 	server->proxy = given && !url_is_of(given, server_of(host));
 	append(hosts, server);
 	if (given || !image_ref_is_local(host))
@@ -295,8 +296,8 @@ static void reader_finish(struct reader *r)
 		endpoint_finish(&r->mirrors[i].e);
 }
 
-int hosts_parse(const char *text, size_t len, const char *dir, const char *host,
-		struct hosts *ret, struct error *err)
+int hosts_parse(const char *text, size_t len, const char *dir, const char *host, struct hosts *ret,
+		struct error *err)
 {
 	struct arena a cleanup_arena = { 0 };
 	struct reader r = { .dir = dir, .server = { .resolve = true, .pull = true } };

@@ -18,8 +18,8 @@
 struct image_store;
 
 struct image_store_config {
-	const char *root;        /* layers live in root/layers, trash in root/trash */
-	const char *certs_dir;   /* containerd's hosts.toml layout; may be NULL */
+	const char *root;      /* layers live in root/layers, trash in root/trash */
+	const char *certs_dir; /* containerd's hosts.toml layout; may be NULL */
 	struct db *db;
 	const char *fetch_program, *unpack_program;
 };
@@ -30,20 +30,21 @@ struct image {
 	char *id;
 	struct strlist repo_tags;    /* "host/repo:tag", fully qualified */
 	struct strlist repo_digests; /* "host/repo@sha256:..." */
-	uint64_t size_bytes;         /* > 0: unpacked layers and config */
+	uint64_t size_bytes;	     /* > 0: unpacked layers and config */
 	bool pinned;
 	/* From the config (image-spec config.md), empty when absent: */
 	char *user, *working_dir, *stop_signal;
 	struct strlist env, entrypoint, cmd, volumes;
-	struct strlist layers;       /* diff ids, bottom first */
-	char *config_json;           /* the config blob as it came */
+	struct strlist layers; /* diff ids, bottom first */
+	char *config_json;     /* the config blob as it came */
 };
 
 int image_store_open(const struct image_store_config *config, struct image_store **ret,
 		     struct error *err);
 void image_store_close(struct image_store *store);
 
-/* image_get() - by id (with or without "sha256:", unique prefix of >= 8), tag, digest or short name; NULL. */
+/* image_get() - by id (with or without "sha256:", unique prefix of >= 8), tag, digest or short
+ * name; NULL. */
 struct image *image_get(struct image_store *store, const char *name);
 void image_put(struct image *image); /* may be NULL */
 /* image_list() - all, each with a reference for the caller.  Caller frees the array. */

@@ -74,7 +74,8 @@ void layers_finish(struct image_store *s)
 	map_finish(&s->layers);
 }
 
-/* --- claims of pulls ------------------------------------------------------------------------------ */
+/* --- claims of pulls
+ * ------------------------------------------------------------------------------ */
 
 enum layer_claim layer_claim(struct image_store *s, const char *diff_id)
 {
@@ -118,7 +119,8 @@ void layer_abandon(struct image_store *s, const char *diff_id)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- holds -------------------------------------------------------------------------------------- */
+/* --- holds --------------------------------------------------------------------------------------
+ */
 
 int image_hold(struct image_store *s, const struct strlist *layers, struct error *err)
 {
@@ -203,7 +205,8 @@ void image_fs_info(struct image_store *s, uint64_t *ret_bytes, uint64_t *ret_ino
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- trash -------------------------------------------------------------------------------------- */
+/* --- trash --------------------------------------------------------------------------------------
+ */
 
 /* One name in the trash, or false when it is empty. */
 static bool trash_next(int dir, char name[256])
@@ -299,7 +302,8 @@ void layers_trash(struct image_store *s, const char *path)
 	layers_kick_trash(s);
 }
 
-/* --- collection --------------------------------------------------------------------------------- */
+/* --- collection ---------------------------------------------------------------------------------
+ */
 
 static bool is_unused(const struct layer *l)
 {

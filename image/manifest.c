@@ -19,8 +19,8 @@
 #define MAX_ENTRIES 1024       /* of an index */
 #define MAX_URLS    16
 
-static int parse(struct arena *a, const char *what, const char *text, size_t len,
-		 struct json **ret, struct error *err)
+static int parse(struct arena *a, const char *what, const char *text, size_t len, struct json **ret,
+		 struct error *err)
 {
 	if (len > MANIFEST_MAX_BYTES)
 		return error_set(err, EINVAL, "%s is larger than %d bytes", what,
@@ -67,8 +67,8 @@ static int refuse_schema1(struct error *err)
 }
 
 /* Many manifests carry no mediaType of their own, and some registries send a useless header. */
-static int kind_of_shape(const struct json *j, const char *content_type,
-			 enum manifest_kind *ret, struct error *err)
+static int kind_of_shape(const struct json *j, const char *content_type, enum manifest_kind *ret,
+			 struct error *err)
 {
 	const struct json *list = json_get(j, "manifests");
 
@@ -110,8 +110,8 @@ int manifest_kind(const char *text, size_t len, const char *content_type,
 const char *manifest_host_arch(void)
 {
 	static const char *const names[][2] = {
-		{ "x86_64", "amd64" },	{ "aarch64", "arm64" }, { "armv7l", "arm" },
-		{ "riscv64", "riscv64" }, { "ppc64le", "ppc64le" }, { "s390x", "s390x" },
+		{ "x86_64", "amd64" },	      { "aarch64", "arm64" },	{ "armv7l", "arm" },
+		{ "riscv64", "riscv64" },     { "ppc64le", "ppc64le" }, { "s390x", "s390x" },
 		{ "loongarch64", "loong64" },
 	};
 	struct utsname u;
@@ -150,8 +150,7 @@ static int refuse_index(const struct json *list, const char *os, const char *arc
 	struct strbuf there cleanup_strbuf = { 0 };
 	const struct json *e;
 
-	json_for_each(e, list)
-	{
+	json_for_each(e, list) {
 		const struct json *p = json_get(e, "platform");
 
 		if (there.len < 200)
@@ -178,8 +177,7 @@ int manifest_choose(const char *text, size_t len, const char *os, const char *ar
 	if (!list || list->type != JSON_ARRAY || list->len > MAX_ENTRIES)
 		return error_set(err, EINVAL, "the index has no list of at most %d manifests",
 				 MAX_ENTRIES);
-	json_for_each(e, list)
-	{
+	json_for_each(e, list) {
 		const struct json *p = json_get(e, "platform");
 
 		if (!p && !unmarked)
@@ -219,8 +217,8 @@ void manifest_finish(struct manifest *m)
 static int take_urls(const struct json *j, struct manifest_blob *b, struct error *err)
 {
 	if (json_get_strings(j, "urls", &b->urls) < 0 || b->urls.count > MAX_URLS)
-		return error_set(err, EINVAL, "blob %s: urls is not a list of at most %d", b->digest,
-				 MAX_URLS);
+		return error_set(err, EINVAL, "blob %s: urls is not a list of at most %d",
+				 b->digest, MAX_URLS);
 	for (size_t i = 0; i < b->urls.count; i++) {
 		if (strlen(b->urls.items[i]) > 2048 ||
 		    (!str_has_prefix(b->urls.items[i], "https://") &&
@@ -297,8 +295,7 @@ static int take_layers(const struct json *list, struct manifest *m, struct error
 				 "it has %zu layers: too many lower directories, limit is %d",
 				 list->len, MANIFEST_MAX_LAYERS);
 	m->layers = xcalloc(list->len + 1, sizeof(*m->layers));
-	json_for_each(l, list)
-	{
+	json_for_each(l, list) {
 		struct manifest_blob *b = &m->layers[m->n_layers++];
 		int rc = take_blob(l, "layer", b, err);
 
@@ -373,8 +370,7 @@ static int take_strings(const struct json *j, const char *key, struct strlist *r
 	if (list->type != JSON_ARRAY || list->len > MAX_STRINGS)
 		return error_set(err, EINVAL, "the config's %s is not a list of at most %d", key,
 				 MAX_STRINGS);
-	json_for_each(v, list)
-	{
+	json_for_each(v, list) {
 		if (v->type != JSON_STRING || v->len > MAX_STRING || strlen(v->text) != v->len)
 			return error_set(err, EINVAL,
 					 "the config's %s has an entry that is no plain string",

@@ -18,9 +18,9 @@
 #define MANIFEST_MAX_LAYERS 500 /* what one overlay mount takes */
 
 /* What registries are asked for, as one Accept header's value. */
-#define MANIFEST_ACCEPT                                             \
-	"application/vnd.oci.image.index.v1+json, "                 \
-	"application/vnd.oci.image.manifest.v1+json, "              \
+#define MANIFEST_ACCEPT                                               \
+	"application/vnd.oci.image.index.v1+json, "                   \
+	"application/vnd.oci.image.manifest.v1+json, "                \
 	"application/vnd.docker.distribution.manifest.list.v2+json, " \
 	"application/vnd.docker.distribution.manifest.v2+json"
 

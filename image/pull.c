@@ -40,7 +40,8 @@ void pulls_stop(struct image_store *s)
 		signal_fd(p->cancel_fd);
 }
 
-/* --- credentials ---------------------------------------------------------------------------------- */
+/* --- credentials
+ * ---------------------------------------------------------------------------------- */
 
 static void free_secret(char *secret)
 {
@@ -123,7 +124,8 @@ static void auth_digest(const struct pull_auth *a, char out[DIGEST_MAX])
 	digest_finish(&d);
 }
 
-/* --- the shared object ---------------------------------------------------------------------------- */
+/* --- the shared object
+ * ---------------------------------------------------------------------------- */
 
 static void pull_destroy(struct pull *p)
 {
@@ -201,8 +203,7 @@ static struct pull *join(struct image_store *s, struct pull *p)
 {
 	struct pull *other;
 
-	list_for_each(other, &s->pulls, link)
-	{
+	list_for_each(other, &s->pulls, link) {
 		if (other->waiters == 0 || strcmp(other->name, p->name) != 0 ||
 		    strcmp(other->auth_key, p->auth_key) != 0)
 			continue;

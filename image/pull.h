@@ -15,15 +15,15 @@ struct pull_auth {
 };
 
 struct pull {
-	struct list link;	 /* in store->pulls while it can be joined */
+	struct list link; /* in store->pulls while it can be joined */
 	struct image_store *store;
-	char *name;		 /* fully qualified */
+	char *name; /* fully qualified */
 	struct image_ref ref;
 	struct pull_auth auth;
 	char auth_key[DIGEST_MAX]; /* equal credentials, equal key */
-	int cancel_fd;		 /* eventfd: the last waiter left */
-	int wake_fd;		 /* eventfd: a layer changed */
-	int done_fd;		 /* eventfd: result and err are set */
+	int cancel_fd;		   /* eventfd: the last waiter left */
+	int wake_fd;		   /* eventfd: a layer changed */
+	int done_fd;		   /* eventfd: result and err are set */
 
 	/* Guarded by store->lock: */
 	unsigned int waiters, refs;

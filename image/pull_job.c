@@ -29,10 +29,10 @@
 #include "base/spawn.h"
 #include "image/fetcher.h"
 
-#define MAX_RUNNING    4
-#define MAX_OUTPUT     (64 << 10)
-#define PIPE_BYTES     (1 << 20)
-#define UNAVAILABLE    "RegistryUnavailable" /* the kubelet matches it */
+#define MAX_RUNNING 4
+#define MAX_OUTPUT  (64 << 10)
+#define PIPE_BYTES  (1 << 20)
+#define UNAVAILABLE "RegistryUnavailable" /* the kubelet matches it */
 
 enum part_state { PART_WANTED, PART_OTHERS, PART_MINE, PART_RUNNING, PART_DONE };
 
@@ -55,7 +55,7 @@ struct job {
 	struct pull *pull;
 	struct fetcher fetcher;
 	struct manifest manifest;
-	struct image *image; /* until it is committed */
+	struct image *image;	 /* until it is committed */
 	char digest[DIGEST_MAX]; /* of what was asked */
 	struct part *parts;
 	size_t n_parts, n_running;
@@ -67,7 +67,8 @@ static int layer_error(const struct part *p, struct error *err)
 	return error_wrap(err, "layer %s", p->blob->digest);
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
+/* --- waiting ------------------------------------------------------------------------------------
+ */
 
 static bool is_cancelled(const struct job *j)
 {
@@ -107,13 +108,16 @@ static int wait_event(struct job *j, bool *ret_message, struct error *err)
 	return 0;
 }
 
-/* --- manifest ----------------------------------------------------------------------------------- */
+/* --- manifest -----------------------------------------------------------------------------------
+ */
 
-static int fetch_failed(const struct fetcher_message *m, struct error *err)
+static int fetch_failed(const struct job *j, const struct fetcher_message *m, struct error *err)
 {
 	error_copy(err, &m->err);
 	if (*m->digest)
 		error_wrap(err, "layer %s", m->digest);
+	if (m->unavailable)
+		error_wrap(err, UNAVAILABLE ": pull %s", j->pull->name);
 	return m->err.code;
 }
 
@@ -178,10 +182,8 @@ static int resolve(struct job *j, struct error *err)
 		return rc;
 	if (m.kind == FETCHER_MANIFEST)
 		rc = check_manifest(j, &m, err);
-	else if (m.kind == FETCHER_ERROR && m.unavailable)
-		rc = error_set(err, EIO, UNAVAILABLE ": pull %s: %s", j->pull->name, m.err.text);
 	else if (m.kind == FETCHER_ERROR)
-		rc = fetch_failed(&m, err);
+		rc = fetch_failed(j, &m, err);
 	else
 		rc = error_set(err, EPROTO, "bulkhead-fetch sent a layer before the manifest");
 	fetcher_message_finish(&m);
@@ -190,12 +192,13 @@ static int resolve(struct job *j, struct error *err)
 	return rc;
 }
 
-/* --- unpack processes ----------------------------------------------------------------------------- */
+/* --- unpack processes
+ * ----------------------------------------------------------------------------- */
 
 static int spawn_unpack(struct job *j, struct part *p, int input, struct error *err)
 {
-	const char *argv[] = { "bulkhead-unpack", "--dir",	   p->dir,
-			       "--diff-id",	  p->diff_id,	   "--media-type",
+	const char *argv[] = { "bulkhead-unpack",   "--dir",	 p->dir,
+			       "--diff-id",	    p->diff_id,	 "--media-type",
 			       p->blob->media_type, "--no-sync", NULL };
 	struct spawn s = SPAWN_INIT;
 	int out[2] = { -1, -1 }, errors[2] = { -1, -1 };
@@ -336,7 +339,8 @@ static int finish_part(struct job *j, struct part *p, struct error *err)
 	return 0;
 }
 
-/* --- layers ------------------------------------------------------------------------------------- */
+/* --- layers -------------------------------------------------------------------------------------
+ */
 
 static struct part *running_part(struct job *j, const char *digest)
 {
@@ -359,7 +363,7 @@ static int take_message(struct job *j, struct error *err)
 		return rc;
 	p = running_part(j, m.digest);
 	if (m.kind == FETCHER_ERROR)
-		rc = fetch_failed(&m, err);
+		rc = fetch_failed(j, &m, err);
 	else if (m.kind == FETCHER_LAYER && p)
 		p->fetched = true;
 	else
@@ -451,7 +455,8 @@ static int get_layers(struct job *j, struct error *err)
 	return rc;
 }
 
-/* --- end ---------------------------------------------------------------------------------------- */
+/* --- end ----------------------------------------------------------------------------------------
+ */
 
 static int sync_layers(const struct job *j, struct error *err)
 {

@@ -18,7 +18,7 @@
 #include "base/str.h"
 
 #define MAX_NAME 255
-#define MAX_TAG  128
+#define MAX_TAG	 128
 
 void image_ref_finish(struct image_ref *ref)
 {

@@ -8,7 +8,6 @@
  */
 #include "image/store.h"
 
-
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -18,7 +17,8 @@
 
 #define MIN_ID_PREFIX 8
 
-/* --- objects ------------------------------------------------------------------------------------ */
+/* --- objects ------------------------------------------------------------------------------------
+ */
 
 static struct image *image_ref(struct image *image)
 {
@@ -109,7 +109,8 @@ static char *image_record(const struct image *image)
 	return strbuf_steal(&out);
 }
 
-/* --- memory; lock is held ------------------------------------------------------------------------- */
+/* --- memory; lock is held
+ * ------------------------------------------------------------------------- */
 
 /* Count @image's layers in or out; repeats count each time. */
 static void count_layers(struct image_store *s, const struct image *image, int by)
@@ -187,7 +188,8 @@ static struct image *find(struct image_store *s, const char *name, const char *f
 	return image ? image : map_find_prefix(&s->images, id, &ambiguous);
 }
 
-/* --- looking up ----------------------------------------------------------------------------------- */
+/* --- looking up
+ * ----------------------------------------------------------------------------------- */
 
 int image_normalize(const char *name, char **ret, struct error *err)
 {
@@ -230,7 +232,8 @@ struct image **image_list(struct image_store *s, size_t *ret_count)
 	return list;
 }
 
-/* --- changes -------------------------------------------------------------------------------------- */
+/* --- changes
+ * -------------------------------------------------------------------------------------- */
 
 /* Records of one change; texts and ids are owned here. */
 struct batch {
@@ -340,7 +343,8 @@ int image_remove(struct image_store *s, const char *name, struct error *err)
 	return rc;
 }
 
-/* --- open and close --------------------------------------------------------------------------------- */
+/* --- open and close
+ * --------------------------------------------------------------------------------- */
 
 static int load_layer(void *data, const char *id, const char *text, bool same_boot)
 {

@@ -35,10 +35,10 @@ struct image_store {
 
 	pthread_mutex_t change_lock;
 	pthread_mutex_t lock;
-	pthread_cond_t idle;	/* a pull or the trash thread ended */
+	pthread_cond_t idle; /* a pull or the trash thread ended */
 	struct map images, layers;
-	struct list pulls;	/* struct pull */
-	unsigned int threads;	/* pulls and the trash thread */
+	struct list pulls;    /* struct pull */
+	unsigned int threads; /* pulls and the trash thread */
 	bool trash_running, trash_again, closing;
 };
 

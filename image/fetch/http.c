@@ -31,7 +31,7 @@ struct hop {
 void http_reset(struct http_exchange *x)
 {
 	x->status = 0;
-	x->unreachable = false;
+	x->unreachable = x->unavailable = false;
 	x->retry_after_s = 0;
 	strbuf_finish(&x->content_type);
 	strbuf_finish(&x->challenge);
@@ -200,6 +200,7 @@ static int transfer_failed(struct hop *h, CURLcode code, const char *url, struct
 	if (h->sink_rc < 0)
 		return h->sink_rc;
 	h->x->unreachable = h->x->status == 0 && never_answered(code);
+	h->x->unavailable = h->x->unreachable;
 	return error_set(err, EIO, "%.*s: %s", host_len, url,
 			 *h->why ? h->why : curl_easy_strerror(code));
 }
@@ -213,6 +214,7 @@ static int run_hop(struct hop *h, const char *url, bool same_host, struct error 
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
 	code = curl_easy_perform(h->curl);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &h->x->status);
+	h->x->unavailable = h->x->status >= 502 && h->x->status <= 504;
 	curl_slist_free_all(headers);
 	return code == CURLE_OK ? 0 : transfer_failed(h, code, url, err);
 }

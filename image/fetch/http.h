@@ -19,7 +19,7 @@ typedef int http_sink_fn(void *data, long status, const void *bytes, size_t len)
 struct http_exchange {
 	const char *url;
 	const struct request_endpoint *endpoint; /* TLS options and headers; may be NULL */
-	const char *accept;	   /* may be NULL */
+	const char *accept;			 /* may be NULL */
 	const char *authorization; /* header's value, may be NULL; never sent to another host */
 	const char *form;	   /* a body to POST, may be NULL */
 	uint64_t offset_bytes;	   /* ask for the rest from here */
@@ -30,6 +30,7 @@ struct http_exchange {
 	/* Results: */
 	long status;
 	bool unreachable; /* could not even be spoken to */
+	bool unavailable; /* unreachable, or its proxy says so: 502, 503, 504 */
 	struct strbuf content_type, challenge, body;
 	unsigned int retry_after_s;
 };

@@ -33,7 +33,8 @@ static void usage(FILE *out)
 {
 	fputs("usage: bulkhead-fetch\n"
 	      "\n"
-	      "Gets an image from a registry.  Started by bulkheadd with a socket as descriptor 3;\n"
+	      "Gets an image from a registry.  Started by bulkheadd with a socket as descriptor "
+	      "3;\n"
 	      "of no use alone.\n"
 	      "\n"
 	      "  --version   print the version\n"
@@ -41,15 +42,16 @@ static void usage(FILE *out)
 	      out);
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages -----------------------------------------------------------------------------------
+ */
 
-static void send_text(const struct strbuf *text, const int *fds, size_t n)
+/* A server that is gone needs no answer; the next receive ends us. */
+static int send_text(const struct strbuf *text, const int *fds, size_t n)
 {
-	/* A server that is gone needs no answer; the next receive ends us. */
-	fd_send(SOCKET, text->data, text->len, fds, n);
+	return fd_send(SOCKET, text->data, text->len, fds, n);
 }
 
-static void send_error(const struct error *e, bool unreachable, const char *layer)
+static int send_error(const struct error *e, bool unavailable, const char *layer)
 {
 	struct strbuf text cleanup_strbuf = { 0 };
 	struct json_writer w = { .out = &text };
@@ -58,11 +60,11 @@ static void send_error(const struct error *e, bool unreachable, const char *laye
 	json_put_string(&w, "type", "error");
 	json_put_i64(&w, "code", e->code);
 	json_put_string(&w, "text", e->text);
-	json_put_bool(&w, "unavailable", unreachable);
+	json_put_bool(&w, "unavailable", unavailable);
 	if (layer)
 		json_put_string(&w, "layer", layer);
 	json_end_object(&w);
-	send_text(&text, NULL, 0);
+	return send_text(&text, NULL, 0);
 }
 
 static int memory_file(const char *name, const struct strbuf *bytes, struct error *err)
@@ -95,7 +97,8 @@ static int send_manifest(const struct registry_image *image, struct error *err)
 	return 0;
 }
 
-/* --- layers ------------------------------------------------------------------------------------- */
+/* --- layers -------------------------------------------------------------------------------------
+ */
 
 /* One layer on its way; owned by its thread. */
 struct layer {
@@ -128,18 +131,18 @@ static void *run_layer(void *data)
 {
 	struct layer *l = data;
 	struct error err = ERROR_INIT;
-	bool unreachable = false;
+	bool unavailable = false;
 	CURL *curl = curl_easy_init();
 	int rc = -ENOMEM;
 
 	if (curl)
-		rc = registry_blob(&registry, curl, &l->blob, &unreachable, &err);
+		rc = registry_blob(&registry, curl, &l->blob, &unavailable, &err);
 	else
 		error_set(&err, ENOMEM, "curl can't start");
 	if (rc == 0)
 		send_done(l->blob.digest);
 	else
-		send_error(&err, unreachable, l->blob.digest);
+		send_error(&err, unavailable, l->blob.digest);
 	curl_easy_cleanup(curl);
 	layer_destroy(l);
 	pthread_mutex_lock(&count_lock);
@@ -213,7 +216,8 @@ static int serve_layers(struct error *err)
 	}
 }
 
-/* --- run ---------------------------------------------------------------------------------------- */
+/* --- run ----------------------------------------------------------------------------------------
+ */
 
 static int receive_request(struct request *r, struct strbuf *text, struct error *err)
 {
@@ -233,7 +237,7 @@ static int receive_request(struct request *r, struct strbuf *text, struct error 
 	return rc;
 }
 
-static int resolve(struct error *err, bool *ret_unreachable)
+static int resolve(struct error *err, bool *ret_unavailable)
 {
 	struct registry_image image = { 0 };
 	CURL *curl = curl_easy_init();
@@ -241,7 +245,7 @@ static int resolve(struct error *err, bool *ret_unreachable)
 
 	if (!curl)
 		return error_set(err, ENOMEM, "curl can't start");
-	rc = registry_resolve(&registry, curl, &image, ret_unreachable, err);
+	rc = registry_resolve(&registry, curl, &image, ret_unavailable, err);
 	if (rc == 0)
 		rc = send_manifest(&image, err);
 	registry_image_finish(&image);
@@ -249,7 +253,7 @@ static int resolve(struct error *err, bool *ret_unreachable)
 	return rc;
 }
 
-static int run(struct error *err, bool *ret_unreachable)
+static int run(struct error *err, bool *ret_unavailable)
 {
 	static struct request request;
 	struct strbuf text cleanup_strbuf = { 0 };
@@ -264,14 +268,14 @@ static int run(struct error *err, bool *ret_unreachable)
 	if (rc < 0)
 		return rc;
 	registry_init(&registry, &request);
-	rc = resolve(err, ret_unreachable);
+	rc = resolve(err, ret_unavailable);
 	return rc < 0 ? rc : serve_layers(err);
 }
 
 int main(int argc, char **argv)
 {
 	struct error err = ERROR_INIT;
-	bool unreachable = false;
+	bool unavailable = false;
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("bulkhead-fetch " BULKHEAD_VERSION);
@@ -285,9 +289,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (run(&err, &unreachable) == 0)
+	if (run(&err, &unavailable) == 0)
 		return 0;
-	send_error(&err, unreachable, NULL);
-	fprintf(stderr, "bulkhead-fetch: %s\n", err.text);
+	if (send_error(&err, unavailable, NULL) < 0)
+		fprintf(stderr, "bulkhead-fetch: %s\n", err.text);
 	return 1;
 }

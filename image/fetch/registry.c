@@ -18,9 +18,9 @@
 #include "image/fetch/http.h"
 #include "image/manifest.h"
 
-#define MAX_TRIES     4 /* of one endpoint */
-#define MAX_RESUMES   8 /* of one blob, while bytes still come */
-#define MAX_INDEXES   2 /* an index may point to an index, once */
+#define MAX_TRIES      4 /* of one endpoint */
+#define MAX_RESUMES    8 /* of one blob, while bytes still come */
+#define MAX_INDEXES    2 /* an index may point to an index, once */
 #define MAX_BODY_SHOWN 120
 
 void registry_init(struct registry *r, const struct request *request)
@@ -122,8 +122,8 @@ static char *endpoint_url(const struct registry *r, size_t e, const char *what)
 	return xasprintf("%s/%s/%s", p->url, r->request->path, what);
 }
 
-static int answer_challenge(struct registry *r, CURL *curl, size_t e,
-			    const struct http_exchange *x, struct error *err)
+static int answer_challenge(struct registry *r, CURL *curl, size_t e, const struct http_exchange *x,
+			    struct error *err)
 {
 	char *value cleanup_free = NULL;
 	int rc = auth_answer(curl, r->request, &r->request->endpoints[e], x->challenge.data, &value,
@@ -185,9 +185,9 @@ static bool is_candidate(struct registry *r, size_t e, bool resolve, bool before
 	return resolve ? p->resolve : p->pull;
 }
 
-static int nobody_asked(struct registry *r, bool resolve, bool *ret_unreachable, struct error *err)
+static int nobody_asked(struct registry *r, bool resolve, bool *ret_unavailable, struct error *err)
 {
-	*ret_unreachable = true;
+	*ret_unavailable = true;
 	return error_set(err, EIO, "%s: no endpoint that can be reached may %s", r->request->host,
 			 resolve ? "resolve tags" : "give content");
 }
@@ -196,7 +196,7 @@ static int nobody_asked(struct registry *r, bool resolve, bool *ret_unreachable,
 
 /* @what as a whole into @body, from the first endpoint whose bytes have @digest (NULL: any). */
 static int get_whole(struct registry *r, CURL *curl, const char *what, const char *digest,
-		     const char *accept, struct http_exchange *x, bool *ret_unreachable,
+		     const char *accept, struct http_exchange *x, bool *ret_unavailable,
 		     struct error *err)
 {
 	bool resolve = !digest, unreachable = false, asked = false;
@@ -212,6 +212,7 @@ static int get_whole(struct registry *r, CURL *curl, const char *what, const cha
 		x->max_body_bytes = MANIFEST_MAX_BYTES;
 		rc = ask(r, curl, e, what, x, err);
 		unreachable = x->unreachable;
+		*ret_unavailable = x->unavailable;
 		if (rc < 0)
 			continue;
 		digest_of(str_or(x->body.data, ""), x->body.len, found);
@@ -219,15 +220,14 @@ static int get_whole(struct registry *r, CURL *curl, const char *what, const cha
 			return 0;
 		rc = error_set(err, EBADMSG, "digest mismatch: the bytes are %s", found);
 	}
-	*ret_unreachable = unreachable;
-	return asked ? rc : nobody_asked(r, resolve, ret_unreachable, err);
+	return asked ? rc : nobody_asked(r, resolve, ret_unavailable, err);
 }
 
 static int get_manifest(struct registry *r, CURL *curl, const char *name, const char *digest,
-			struct http_exchange *x, bool *ret_unreachable, struct error *err)
+			struct http_exchange *x, bool *ret_unavailable, struct error *err)
 {
 	char *what cleanup_free = xasprintf("manifests/%s", name);
-	int rc = get_whole(r, curl, what, digest, MANIFEST_ACCEPT, x, ret_unreachable, err);
+	int rc = get_whole(r, curl, what, digest, MANIFEST_ACCEPT, x, ret_unavailable, err);
 
 	if (rc < 0)
 		error_wrap(err, "manifest %s", name);
@@ -235,11 +235,11 @@ static int get_manifest(struct registry *r, CURL *curl, const char *name, const 
 }
 
 static int get_config(struct registry *r, CURL *curl, const char *digest, struct strbuf *ret,
-		      bool *ret_unreachable, struct error *err)
+		      bool *ret_unavailable, struct error *err)
 {
 	char *what cleanup_free = xasprintf("blobs/%s", digest);
 	struct http_exchange x = { 0 };
-	int rc = get_whole(r, curl, what, digest, NULL, &x, ret_unreachable, err);
+	int rc = get_whole(r, curl, what, digest, NULL, &x, ret_unavailable, err);
 
 	if (rc < 0) {
 		error_wrap(err, "config %s", digest);
@@ -253,7 +253,7 @@ static int get_config(struct registry *r, CURL *curl, const char *digest, struct
 
 /* From the name down through indexes to this platform's manifest, left in @x. */
 static int walk_indexes(struct registry *r, CURL *curl, struct http_exchange *x,
-			char digest[DIGEST_MAX], bool *ret_unreachable, struct error *err)
+			char digest[DIGEST_MAX], bool *ret_unavailable, struct error *err)
 {
 	const struct request *q = r->request;
 	const char *name = q->digest ? q->digest : q->tag;
@@ -263,7 +263,7 @@ static int walk_indexes(struct registry *r, CURL *curl, struct http_exchange *x,
 
 	for (int i = 0; i <= MAX_INDEXES; i++) {
 		rc = get_manifest(r, curl, chosen ? chosen : name, chosen ? chosen : q->digest, x,
-				  ret_unreachable, err);
+				  ret_unavailable, err);
 		if (rc < 0)
 			return rc;
 		if (i == 0)
@@ -281,16 +281,16 @@ static int walk_indexes(struct registry *r, CURL *curl, struct http_exchange *x,
 }
 
 int registry_resolve(struct registry *r, CURL *curl, struct registry_image *ret,
-		     bool *ret_unreachable, struct error *err)
+		     bool *ret_unavailable, struct error *err)
 {
 	struct http_exchange x = { 0 };
 	struct manifest m = { 0 };
-	int rc = walk_indexes(r, curl, &x, ret->digest, ret_unreachable, err);
+	int rc = walk_indexes(r, curl, &x, ret->digest, ret_unavailable, err);
 
 	if (rc == 0)
 		rc = manifest_parse(x.body.data, x.body.len, &m, err);
 	if (rc == 0)
-		rc = get_config(r, curl, m.config.digest, &ret->config, ret_unreachable, err);
+		rc = get_config(r, curl, m.config.digest, &ret->config, ret_unavailable, err);
 	if (rc == 0) {
 		ret->manifest = x.body;
 		x.body = (struct strbuf){ 0 };
@@ -401,7 +401,7 @@ static int stream_from(struct registry *r, CURL *curl, size_t e, const char *wha
 	return rc;
 }
 
-static int stream_blob(struct registry *r, CURL *curl, struct stream *s, bool *ret_unreachable,
+static int stream_blob(struct registry *r, CURL *curl, struct stream *s, bool *ret_unavailable,
 		       struct error *err)
 {
 	char *what cleanup_free = xasprintf("blobs/%s", s->blob->digest);
@@ -423,13 +423,13 @@ static int stream_blob(struct registry *r, CURL *curl, struct stream *s, bool *r
 		asked = true;
 		rc = stream_from(r, curl, 0, NULL, urls->items[i], &x, s, err);
 	}
+	*ret_unavailable = x.unavailable && rc < 0;
 	http_reset(&x);
-	*ret_unreachable = unreachable && rc < 0;
-	return asked ? rc : nobody_asked(r, false, ret_unreachable, err);
+	return asked ? rc : nobody_asked(r, false, ret_unavailable, err);
 }
 
 int registry_blob(struct registry *r, CURL *curl, const struct registry_blob *blob,
-		  bool *ret_unreachable, struct error *err)
+		  bool *ret_unavailable, struct error *err)
 {
 	struct stream s = { .blob = blob };
 	char algorithm[8] = { 0 };
@@ -440,7 +440,7 @@ int registry_blob(struct registry *r, CURL *curl, const struct registry_blob *bl
 	if (rc < 0)
 		return rc;
 	if (blob->size_bytes > 0)
-		rc = stream_blob(r, curl, &s, ret_unreachable, err);
+		rc = stream_blob(r, curl, &s, ret_unavailable, err);
 	if (rc == 0)
 		rc = check_blob(&s, err);
 	digest_finish(&s.hash);

@@ -32,10 +32,10 @@ struct registry_image {
 
 /*
  * registry_resolve() - manifest and config for the request's platform.
- * @ret_unreachable: no endpoint could be spoken to.
+ * @ret_unavailable: the last endpoint could not be spoken to, or said so itself.
  */
 int registry_resolve(struct registry *r, CURL *curl, struct registry_image *ret,
-		     bool *ret_unreachable, struct error *err);
+		     bool *ret_unavailable, struct error *err);
 void registry_image_finish(struct registry_image *image);
 
 /* One blob to be streamed into a pipe. */
@@ -52,6 +52,6 @@ struct registry_blob {
  * is told from a bad reader.
  */
 int registry_blob(struct registry *r, CURL *curl, const struct registry_blob *blob,
-		  bool *ret_unreachable, struct error *err);
+		  bool *ret_unavailable, struct error *err);
 
 #endif

@@ -47,8 +47,7 @@ int request_parse(const char *text, size_t len, struct request *ret, struct erro
 	if (!ret->host || !ret->path || !ret->os || !ret->arch || (!ret->tag && !ret->digest))
 		return error_set(err, EINVAL, "the request is incomplete");
 	list = json_get(j, "endpoints");
-	json_for_each(e, list)
-	{
+	json_for_each(e, list) {
 		if (ret->n_endpoints == REQUEST_MAX_ENDPOINTS)
 			return error_set(err, E2BIG, "more than %d endpoints",
 					 REQUEST_MAX_ENDPOINTS);

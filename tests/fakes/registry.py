@@ -97,7 +97,8 @@ IMAGES = {
     "diff-count": make([{"n": b"1"}, {"n": b"2"}], n_diff=1),
     "no-tar": make([{"z": b"1"}]), "many": make([{}] * 501),
     "flaky": make([{"f": b"1"}]), "token": make([{"k": b"1"}]), "basic": make([{"b": b"1"}]),
-    "redirect": make([{"r": b"1"}]), "broken": make([{"x": b"1"}]),
+    "redirect": make([{"r": b"1"}]), "secret": make([{"s": b"1"}]), "busy": make([{"y": b"1"}]),
+    "broken": make([{"x": b"1"}]),
 }
 
 
@@ -132,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(401, WWW_Authenticate='Bearer realm="http://127.0.0.1:%d/_token",'
                         'service="reg, istry",scope="x"' % port)
             return True
-        if repo == "basic" and authorization != BASIC:
+        if repo in ("basic", "secret") and authorization != BASIC:
             self.answer(401, WWW_Authenticate='Basic realm="x"')
             return True
         return False
@@ -165,6 +166,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(503, b"later")
         if repo == "broken":
             return self.answer(500, b"no")
+        if repo == "busy":
+            return self.answer(503, b"closed")
         if repo == "moved" and self.times("moved") > 1 and name == "latest":
             image, name = IMAGES["other"], "latest"
         if repo == "moved" and name not in image.manifests:
@@ -183,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404)
         if body[:1] == b"{":
             return self.answer(200, body)
-        if repo == "redirect" and api:
+        if repo in ("redirect", "secret") and api:
             # "localhost" is another host than "127.0.0.1"
             return self.answer(302, Location="http://localhost:%d/blobs/%s/blobs/%s"
                                % (self.server.server_address[1], repo, name))
@@ -244,7 +247,8 @@ def serve():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], flush=True)
+    sys.stdout.write("%d\n" % server.server_address[1])
+    sys.stdout.flush()
     sys.stdin.read()
 
 

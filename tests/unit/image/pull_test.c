@@ -30,7 +30,8 @@ static char root[] = "/tmp/bulkhead-image-XXXXXX";
 static char *layers_dir, *trash_dir, *certs_dir, *fetch, *unpack;
 static int port;
 
-/* --- surroundings ------------------------------------------------------------------------------- */
+/* --- surroundings -------------------------------------------------------------------------------
+ */
 
 static int serve_stdin = -1;
 static pid_t serve_pid;
@@ -149,7 +150,15 @@ static int pull(const char *repo, const struct image_auth *auth, struct image **
 }
 
 /* How often the fake registry was asked for something whose line contains @text. */
+static int asked_with(const char *text, const char *end);
+
 static int asked(const char *text)
+{
+	return asked_with(text, "");
+}
+
+/* ... and ends with @end. */
+static int asked_with(const char *text, const char *end)
 {
 	char *url cleanup_free = xasprintf("http://127.0.0.1:%d/_log", port);
 	const char *argv[] = { "curl", "-s", url, NULL };
@@ -162,8 +171,9 @@ static int asked(const char *text)
 	s.argv = argv;
 	if (spawn_run(&s, NULL, 0, 20000, -1, &r, NULL) < 0)
 		return -1;
-	for (const char *p = r.out.data; p && (p = strstr(p, text)); p++)
-		n++;
+	for (char *save = NULL, *line = r.out.data ? strtok_r(r.out.data, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		n += strstr(line, text) && str_has_suffix(line, end);
 	spawn_result_finish(&r);
 	return n;
 }
@@ -176,7 +186,8 @@ static bool nothing_left(const char *what)
 	return ok(good, "%s: nothing is left", what);
 }
 
-/* --- what fails ----------------------------------------------------------------------------------- */
+/* --- what fails
+ * ----------------------------------------------------------------------------------- */
 
 static void fails(const char *repo, int code, const char *text)
 {
@@ -213,8 +224,10 @@ static void test_failures(void)
 	fails("good:absent", -ENOENT, "not found");
 	fails("token", -EACCES, "refused");
 	fails("basic", -EACCES, "user name and password");
-	fails("good@sha256:" "00000000000000000000000000000000"
-	      "00000000000000000000000000000000", -ENOENT, "not found");
+	fails("good@sha256:"
+	      "00000000000000000000000000000000"
+	      "00000000000000000000000000000000",
+	      -ENOENT, "not found");
 	fails("UPPER", -EINVAL, "lower-case");
 	pull("bad-digest", NULL, &image, &err);
 	ok(str_has_prefix(err.text, layer), "an error names image and layer");
@@ -239,9 +252,15 @@ static void test_unreachable(void)
 		printf("# said: %s\n", err.text);
 	port = real;
 	nothing_left("unreachable");
+	pull("busy", NULL, &image, &err);
+	ok(str_has_prefix(err.text, "RegistryUnavailable: "), "so is one that answers 503");
+	pull("broken", NULL, &image, &err);
+	ok(!str_has_prefix(err.text, "RegistryUnavailable") && strstr(err.text, "status 500"),
+	   "one that answers 500 is not");
 }
 
-/* --- what works ----------------------------------------------------------------------------------- */
+/* --- what works
+ * ----------------------------------------------------------------------------------- */
 
 static struct image *pulled(const char *repo, const struct image_auth *auth)
 {
@@ -316,7 +335,8 @@ static void test_restart(void)
 	image_sweep(store);
 	ok(!path_exists(stale), "an unfinished directory is swept");
 	image = image_get(store, name);
-	ok(image && image->layers.count == 3 && image->size_bytes > 4000, "the image is still there");
+	ok(image && image->layers.count == 3 && image->size_bytes > 4000,
+	   "the image is still there");
 	image_put(image);
 }
 
@@ -372,7 +392,8 @@ static void test_detours(void)
 {
 	struct image_auth pair = { .username = "user", .password = "secret" };
 	struct image_auth code = { .auth = "dXNlcjpzZWNyZXQ=" };
-	struct image_auth elsewhere = { .username = "user", .password = "secret",
+	struct image_auth elsewhere = { .username = "user",
+					.password = "secret",
 					.server_address = "https://other.example/v1/" };
 	struct image_auth token = { .registry_token = "t0k3n" };
 	struct error err;
@@ -390,6 +411,10 @@ static void test_detours(void)
 	is_int(pull("basic", &elsewhere, &image, &err), -EACCES,
 	       "credentials of another server are not sent");
 	image_put(pulled("basic", &code));
+	image_put(pulled("secret", &pair));
+	is_int(asked("GET /v2/secret/blobs/"), 2, "blobs of a private image are asked for");
+	is_int(asked("GET /blobs/secret/"), 1, "one is elsewhere");
+	is_int(asked_with("GET /blobs/secret/", " -"), 1, "where the credentials don't go");
 	image_put(pulled("token", &pair));
 	ok(asked("Bearer t0k3n") >= 2, "a token is used");
 	image_put(pulled("token", &token));
@@ -404,7 +429,8 @@ static void test_detours(void)
 	nothing_left("detours");
 }
 
-/* --- several at once ------------------------------------------------------------------------------ */
+/* --- several at once
+ * ------------------------------------------------------------------------------ */
 
 struct waiter {
 	pthread_t thread;
@@ -455,10 +481,52 @@ static void test_together(void)
 	nothing_left("both removed");
 }
 
-static void wait_asked(const char *text)
+static void wait_asked(const char *text, int times)
 {
-	for (int i = 0; i < 400 && asked(text) <= 0; i++)
+	for (int i = 0; i < 400 && asked(text) < times; i++)
 		usleep(50000);
+}
+
+/* Line @key of /proc/PID/status of our child named @name; "" when there is none. */
+static char *child_status(const char *name, const char *key)
+{
+	DIR *d = opendir("/proc");
+	char *found = NULL;
+	struct dirent *e;
+
+	while (d && !found && (e = readdir(d))) {
+		char *path cleanup_free = xasprintf("/proc/%s/status", e->d_name);
+		char *who cleanup_free = xasprintf("Name:\t%s\n", name);
+		char *ours cleanup_free = xasprintf("\nPPid:\t%d\n", getpid());
+		struct strbuf text cleanup_strbuf = { 0 };
+		char *at;
+
+		if (fd_read_file(AT_FDCWD, path, 64 << 10, &text, NULL) < 0 || !text.data ||
+		    !str_has_prefix(text.data, who) || !strstr(text.data, ours))
+			continue;
+		at = strstr(text.data, key);
+		if (at)
+			found = xstrndup(at, strcspn(at, "\n"));
+	}
+	if (d)
+		closedir(d);
+	return found ? found : xstrdup("");
+}
+
+static void is_status(const char *name, const char *key, const char *want, const char *what)
+{
+	char *got cleanup_free = child_status(name, key);
+
+	is_str(got, want, what);
+}
+
+static void test_confined(void)
+{
+	is_status("bulkhead-fetch", "Uid:", "Uid:\t65534\t65534\t65534\t65534", "fetch is nobody");
+	is_status("bulkhead-fetch", "CapPrm:", "CapPrm:\t0000000000000000", "without capabilities");
+	is_status("bulkhead-fetch", "CapBnd:", "CapBnd:\t0000000000000000", "for good");
+	is_status("bulkhead-fetch", "NoNewPrivs:", "NoNewPrivs:\t1", "with no_new_privs");
+	is_status("bulkhead-fetch", "Seccomp:", "Seccomp:\t2", "and a filter");
 }
 
 static void test_cancel(void)
@@ -467,8 +535,9 @@ static void test_cancel(void)
 	struct waiter a, b;
 
 	start(&a, "slow");
-	wait_asked("GET /v2/slow/blobs/");
+	wait_asked("GET /v2/slow/blobs/", 2); /* the config, then the layer */
 	start(&b, "slow");
+	test_confined();
 	(void)!write(a.cancel, &one, sizeof(one));
 	pthread_join(a.thread, NULL);
 	is_int(a.rc, -ECANCELED, "a waiter that leaves is told so");
@@ -476,13 +545,16 @@ static void test_cancel(void)
 	pthread_join(b.thread, NULL);
 	is_int(b.rc, -ECANCELED, "the last one too");
 	close_store();
+	is_status("bulkhead-fetch", "Uid:", "", "no fetch process is left");
+	is_status("bulkhead-unpack", "Uid:", "", "no unpack process is left");
 	ok(open_store(), "the store closes and opens");
 	nothing_left("cancelled");
 	close(a.cancel);
 	close(b.cancel);
 }
 
-/* --- mirrors -------------------------------------------------------------------------------------- */
+/* --- mirrors
+ * -------------------------------------------------------------------------------------- */
 
 static void write_hosts(const char *host, const char *format, int mirror)
 {
@@ -491,8 +563,8 @@ static void write_hosts(const char *host, const char *format, int mirror)
 	char *text cleanup_free = NULL;
 
 	text = strstr(format, "%d") ? xasprintf("%.*s%d%s", (int)(strstr(format, "%d") - format),
-						format, mirror, strstr(format, "%d") + 2) :
-				      xstrdup(format);
+						format, mirror, strstr(format, "%d") + 2)
+				    : xstrdup(format);
 	path_mkdirs(dir, 0755, NULL);
 	fd_replace_file(AT_FDCWD, file, text, strlen(text), 0644, false, NULL);
 }
@@ -525,7 +597,8 @@ static void test_mirrors(void)
 	nothing_left("mirrors");
 }
 
-/* --- a real registry -------------------------------------------------------------------------------- */
+/* --- a real registry
+ * -------------------------------------------------------------------------------- */
 
 #define REAL_PORT "5077"
 
@@ -549,8 +622,8 @@ static pid_t start_registry(const char *program)
 
 static bool push(void)
 {
-	const char *argv[] = { "python3", "tests/fakes/registry.py", "push",
-			       "127.0.0.1:" REAL_PORT, NULL };
+	const char *argv[] = { "python3", "tests/fakes/registry.py", "push", "127.0.0.1:" REAL_PORT,
+			       NULL };
 	char *python cleanup_free = path_find_program("python3");
 	struct spawn s = SPAWN_INIT;
 	bool good = false;
