@@ -220,6 +220,13 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(status, body)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # clients that are killed in the middle are part of the tests
+
+
 def put(connection, path, body, media):
     connection.request("PUT", path, body, {"Content-Type": media})
     answer = connection.getresponse()
@@ -244,8 +251,7 @@ def push(where):
 
 
 def serve():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write("%d\n" % server.server_address[1])
     sys.stdout.flush()
