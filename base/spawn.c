@@ -133,6 +133,7 @@ static pid_t clone_child(struct child *c)
 	c->mask = &none;
 	pid = clone(in_child, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	spawn_unpoison(stack, STACK_BYTES); /* whoever maps this next finds it clean */
 	munmap(stack, STACK_BYTES);
 	return pid;
 }
