@@ -27,7 +27,7 @@
 static struct db *db;
 static struct image_store *store;
 static char root[] = "/tmp/bulkhead-image-XXXXXX";
-static char *layers_dir, *trash_dir, *certs_dir, *fetch, *unpack;
+static char *layers_dir, *certs_dir, *fetch, *unpack;
 static int port;
 
 /* --- surroundings -------------------------------------------------------------------------------
@@ -679,7 +679,6 @@ int main(void)
 		return tap_done();
 	}
 	layers_dir = path_join(root, "layers");
-	trash_dir = path_join(root, "trash");
 	certs_dir = path_join(root, "certs.d");
 	fetch = path_join(bin, "bulkhead-fetch");
 	unpack = path_join(bin, "bulkhead-unpack");
