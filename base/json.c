@@ -19,7 +19,7 @@
 struct builder {
 	struct arena *arena;
 	const char *text; /* whole input, to count lines */
-	size_t counted;   /* bytes of it counted so far */
+	size_t counted;	  /* bytes of it counted so far */
 	unsigned int line;
 	yajl_handle yajl;
 	struct json *stack[MAX_DEPTH];
@@ -30,8 +30,8 @@ struct builder {
 	const char *problem;
 };
 
-static const char *const type_names[] = { "null", "a boolean", "a number",
-					  "a string", "an array", "an object" };
+static const char *const type_names[] = { "null",     "a boolean", "a number",
+					  "a string", "an array",  "an object" };
 
 const char *json_type_name(enum json_type type)
 {
@@ -181,8 +181,7 @@ static int check_keys(const struct json *j, struct error *err)
 		return error_set(err, EINVAL, "line %u: key '%s' stands there twice", j->line, key);
 	if (j->type != JSON_OBJECT && j->type != JSON_ARRAY)
 		return 0;
-	json_for_each(it, j)
-	{
+	json_for_each(it, j) {
 		int rc = check_keys(it, err);
 
 		if (rc < 0)
@@ -244,7 +243,7 @@ int json_parse(struct arena *a, const char *text, size_t len, int flags, struct 
 	return rc;
 }
 
-/* --- access ------------------------------------------------------------------------------------- */
+/* --- access ----------------------------------------------------------------------------------- */
 
 const struct json *json_get(const struct json *j, const char *key)
 {
@@ -295,8 +294,7 @@ int json_get_strings(const struct json *j, const char *key, struct strlist *ret)
 		return 0;
 	if (v->type != JSON_ARRAY)
 		return -EINVAL;
-	json_for_each(it, v)
-	{
+	json_for_each(it, v) {
 		if (it->type != JSON_STRING)
 			return -EINVAL;
 		strlist_add(ret, it->text);

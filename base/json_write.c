@@ -186,8 +186,7 @@ void json_value(struct json_writer *w, const struct json *value)
 		break;
 	case JSON_OBJECT:
 		json_begin_object(w);
-		json_for_each(it, value)
-		{
+		json_for_each(it, value) {
 			json_key(w, it->key);
 			json_value(w, it);
 		}

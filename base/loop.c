@@ -79,7 +79,7 @@ int64_t clock_wall_ns(void)
 	return t.tv_sec * NS_SEC + t.tv_nsec;
 }
 
-/* --- posts -------------------------------------------------------------------------------------- */
+/* --- posts ------------------------------------------------------------------------------------ */
 
 static void ring(struct loop *loop)
 {
@@ -133,7 +133,7 @@ void loop_post(struct loop *loop, loop_fn *fn, void *data)
 	ring(loop);
 }
 
-/* --- create and destroy ------------------------------------------------------------------------- */
+/* --- create and destroy ----------------------------------------------------------------------- */
 
 int loop_create(struct loop **ret_loop, struct error *err)
 {
@@ -162,8 +162,7 @@ static void free_dead(struct loop *loop)
 {
 	struct loop_fd *w, *tmp;
 
-	list_for_each_safe(w, tmp, &loop->dead, in_loop)
-	{
+	list_for_each_safe(w, tmp, &loop->dead, in_loop) {
 		list_remove(&w->in_loop);
 		free(w);
 	}
@@ -178,21 +177,22 @@ void loop_destroy(struct loop *loop)
 	if (!loop)
 		return;
 	run_posts(loop);
-	list_for_each_safe(s, next_signal, &loop->signals, in_loop)
-	{
+	list_for_each_safe(s, next_signal, &loop->signals, in_loop) {
 		close(s->fd);
 		free(s);
 	}
-	list_for_each_safe(w, next, &loop->watches, in_loop) free(w);
+	list_for_each_safe(w, next, &loop->watches, in_loop)
+		free(w);
 	free_dead(loop);
-	list_for_each_safe(t, next_timer, &loop->timers, in_loop) free(t);
+	list_for_each_safe(t, next_timer, &loop->timers, in_loop)
+		free(t);
 	close_fd(&loop->epoll);
 	close_fd(&loop->wake);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
 
-/* --- descriptors -------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 struct loop_fd *loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn *fn, void *data)
 {
@@ -222,7 +222,7 @@ void loop_fd_remove(struct loop_fd *w)
 	list_add(&w->loop->dead, &w->in_loop);
 }
 
-/* --- timers ------------------------------------------------------------------------------------- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 struct loop_timer *loop_add_timer(struct loop *loop, loop_fn *fn, void *data)
 {
@@ -279,7 +279,7 @@ static void run_timers(struct loop *loop)
 	}
 }
 
-/* --- signals ------------------------------------------------------------------------------------ */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_signal(void *data, uint32_t events)
 {
@@ -312,7 +312,7 @@ int loop_add_signal(struct loop *loop, int signo, loop_signal_fn *fn, void *data
 	return 0;
 }
 
-/* --- run ---------------------------------------------------------------------------------------- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 void loop_run(struct loop *loop)
 {

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define TREE_MAX_DEPTH 1024
+#define TREE_MAX_DEPTH 64
 
 char *path_join(const char *a, const char *b)
 {
@@ -58,11 +58,32 @@ int path_mkdirs(const char *path, mode_t mode, struct error *err)
 	return 0;
 }
 
-/* --- removing trees ----------------------------------------------------------------------------- */
+/* --- removing trees --------------------------------------------------------------------------- */
 
-static int remove_entries(int fd, dev_t device, unsigned int depth, struct error *err);
+/*
+ * One removal.  Whoever wrote the tree chose how deep it is, and a level costs a descriptor and
+ * stack: what lies deeper than TREE_MAX_DEPTH moves up to the top, which is then read again.
+ */
+struct removal {
+	int top;
+	dev_t device;
+	bool moved;
+};
 
-static int remove_one(int dirfd, const char *name, dev_t device, unsigned int depth,
+static int remove_entries(struct removal *r, int fd, unsigned int depth, struct error *err);
+
+static int move_up(struct removal *r, int dirfd, const char *name, struct error *err)
+{
+	char to[33];
+
+	str_random_hex(to, 16);
+	if (renameat(dirfd, name, r->top, to) < 0)
+		return error_errno(err, errno, "move %s up", name);
+	r->moved = true;
+	return 0;
+}
+
+static int remove_one(struct removal *r, int dirfd, const char *name, unsigned int depth,
 		      struct error *err)
 {
 	struct stat st;
@@ -75,48 +96,63 @@ static int remove_one(int dirfd, const char *name, dev_t device, unsigned int de
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, errno, "open %s", name);
-	if (fstat(fd, &st) < 0 || (device && st.st_dev != device)) {
+	if (fstat(fd, &st) < 0 || (depth > 0 && st.st_dev != r->device)) {
 		close(fd);
 		return error_set(err, EBUSY, "%s is a mount point", name);
 	}
-	rc = remove_entries(fd, st.st_dev, depth + 1, err);
+	if (depth == TREE_MAX_DEPTH) {
+		close(fd);
+		return move_up(r, dirfd, name, err);
+	}
+	if (depth == 0) {
+		r->top = fd;
+		r->device = st.st_dev;
+	}
+	rc = remove_entries(r, fd, depth + 1, err);
 	if (rc == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		rc = error_errno(err, errno, "rmdir %s", name);
 	return rc;
 }
 
 /* remove_entries() - everything below @fd, which it closes. */
-static int remove_entries(int fd, dev_t device, unsigned int depth, struct error *err)
+static int remove_entries(struct removal *r, int fd, unsigned int depth, struct error *err)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *e;
+	bool again;
 	int rc = 0;
 
 	if (!dir) {
 		close(fd);
 		return error_errno(err, errno, "opendir");
 	}
-	if (depth > TREE_MAX_DEPTH)
-		rc = error_set(err, ELOOP, "directory tree deeper than %d", TREE_MAX_DEPTH);
-	while (rc == 0 && (e = readdir(dir)))
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			rc = remove_one(dirfd(dir), e->d_name, device, depth, err);
+	do {
+		while (rc == 0 && (e = readdir(dir)))
+			if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
+				rc = remove_one(r, dirfd(dir), e->d_name, depth, err);
+		again = rc == 0 && depth == 1 && r->moved;
+		if (again) {
+			r->moved = false;
+			rewinddir(dir);
+		}
+	} while (again);
 	closedir(dir);
 	return rc;
 }
 
 int path_remove_tree(int dirfd, const char *name, struct error *err)
 {
+	struct removal r = { .top = -1 };
 	struct error why = ERROR_INIT;
 
-	if (remove_one(dirfd, name, 0, 0, &why) < 0) {
+	if (remove_one(&r, dirfd, name, 0, &why) < 0) {
 		error_copy(err, &why);
 		return error_wrap(err, "remove %s", name);
 	}
 	return 0;
 }
 
-/* --- look-up ------------------------------------------------------------------------------------ */
+/* --- look-up ---------------------------------------------------------------------------------- */
 
 int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 {

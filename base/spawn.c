@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,18 +29,18 @@
 #define STACK_BYTES   (64 << 10)
 #define OUTPUT_MAX    (1 << 20)
 #define MAX_EXTRA_FDS 32
-#define FD_BASE       200 /* where descriptors wait while 0, 1, 2, 3.. are laid */
+#define FD_BASE	      200 /* where descriptors wait while 0, 1, 2, 3.. are laid */
 
 struct child {
 	const struct spawn *s;
 	const sigset_t *mask; /* what we had before */
-	int errnum;           /* set by the child */
+	int errnum;	      /* set by the child */
 	const char *step;     /* what failed there */
 };
 
 extern char **environ;
 
-/* --- in the child: system calls only ------------------------------------------------------------ */
+/* --- in the child: system calls only ---------------------------------------------------------- */
 
 static int fail(struct child *c, const char *step)
 {
@@ -92,6 +94,24 @@ static void lay_fds(struct child *c)
 	syscall(SYS_close_range, (unsigned int)n, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
+static void attach_mounts(struct child *c)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	for (size_t i = 0; i < c->s->n_mounts; i++) {
+		const struct spawn_mount *m = &c->s->mounts[i];
+		int target = (int)syscall(SYS_openat2, AT_FDCWD, m->target, &how, sizeof(how));
+
+		if (target < 0)
+			fail(c, "open a mount's target");
+		if (syscall(SYS_move_mount, m->fd, "", target, "",
+			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			fail(c, "attach a mount");
+		close(target);
+	}
+}
+
 static int in_child(void *data)
 {
 	struct child *c = data;
@@ -106,16 +126,18 @@ static int in_child(void *data)
 	for (size_t i = 0; i < s->n_ns_fds; i++)
 		if (setns(s->ns_fds[i], 0) < 0)
 			fail(c, "enter namespace");
+	if (s->own_mounts && unshare(CLONE_NEWNS) < 0)
+		fail(c, "make a mount namespace");
 	if (s->cwd && chdir(s->cwd) < 0)
 		fail(c, "chdir");
+	attach_mounts(c);
 	lay_fds(c);
 	sigprocmask(SIG_SETMASK, c->mask, NULL);
-	execve(s->program, (char *const *)s->argv,
-	       s->envp ? (char *const *)s->envp : environ);
+	execve(s->program, (char *const *)s->argv, s->envp ? (char *const *)s->envp : environ);
 	return fail(c, "exec");
 }
 
-/* --- in the parent ------------------------------------------------------------------------------ */
+/* --- in the parent ---------------------------------------------------------------------------- */
 
 static pid_t clone_child(struct child *c)
 {
@@ -160,7 +182,7 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd, struct er
 	return 0;
 }
 
-/* --- run to the end ----------------------------------------------------------------------------- */
+/* --- run to the end --------------------------------------------------------------------------- */
 
 struct run {
 	int in, out, err; /* our ends; -1 when closed */
@@ -222,8 +244,9 @@ static void pump(struct run *r, int64_t deadline_ns, int cancel_fd, struct spawn
 
 	while (!ended || r->out >= 0 || r->err >= 0) {
 		struct pollfd p[] = {
-			{ r->in, POLLOUT, 0 },	   { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 },
-			{ ended ? -1 : r->pidfd, POLLIN, 0 }, { cancel_fd, POLLIN, 0 },
+			{ r->in, POLLOUT, 0 },	  { r->out, POLLIN, 0 },
+			{ r->err, POLLIN, 0 },	  { ended ? -1 : r->pidfd, POLLIN, 0 },
+			{ cancel_fd, POLLIN, 0 },
 		};
 		int n = poll(p, ARRAY_LEN(p), ended ? 100 : left_ms(deadline_ns));
 

@@ -23,6 +23,12 @@
 #define spawn_unpoison(ptr, size) ((void)(ptr), (void)(size))
 #endif
 
+/* A detached mount (open_tree, fsmount) and where it goes: below cwd, never through a symlink. */
+struct spawn_mount {
+	int fd;
+	const char *target;
+};
+
 /* What a child gets.  SPAWN_INIT first; every descriptor not named here is closed in it. */
 struct spawn {
 	const char *program;	 /* path */
@@ -34,6 +40,9 @@ struct spawn {
 	size_t n_extra_fds;
 	const int *ns_fds; /* namespaces to enter (setns) before exec */
 	size_t n_ns_fds;
+	bool own_mounts; /* its own copy, with all propagation kept, of the mounts it then sees */
+	const struct spawn_mount *mounts; /* attached in that copy, in this order */
+	size_t n_mounts;
 	const char *const
 		*cgroup_procs; /* NULL, or NULL-terminated paths of cgroup.procs files to join */
 	bool new_session;      /* setsid() */

@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 #define NEAREST_MAX_LEN 40
-#define NEAREST_MAX     3 /* edits */
+#define NEAREST_MAX	3 /* edits */
 
 int str_parse_u64(const char *s, uint64_t *ret)
 {
@@ -89,7 +89,7 @@ bool str_is_utf8(const char *s, size_t len)
 	return true;
 }
 
-/* --- base64 (RFC 4648) -------------------------------------------------------------------------- */
+/* --- base64 (RFC 4648) ------------------------------------------------------------------------ */
 
 char *str_base64_encode(const void *data, size_t len)
 {
@@ -154,7 +154,7 @@ int str_base64_decode(const char *text, size_t len, struct strbuf *ret)
 	return 0;
 }
 
-/* --- spelling ----------------------------------------------------------------------------------- */
+/* --- spelling --------------------------------------------------------------------------------- */
 
 /* Levenshtein distance, one row at a time. */
 static size_t distance(const char *a, const char *b)
@@ -199,7 +199,7 @@ const char *str_nearest(const char *s, const char *const *candidates, size_t cou
 	return best;
 }
 
-/* --- ids and times ------------------------------------------------------------------------------ */
+/* --- ids and times ---------------------------------------------------------------------------- */
 
 void str_random_hex(char *out, size_t bytes)
 {
