@@ -9,6 +9,10 @@
  * for DB_SYNC; the write-ahead log is one file in order, so that syncs what came before as well.
  * Walks use a connection of their own, opened for the walk: they are rare (start-up, tools), see
  * one consistent state, and may be followed by db_apply() from inside the callback.
+ *
+ * Pods must end and go on a full disk too, so the files hold a reserve: free pages in the
+ * database, and a log that is never shortened.  What no longer fits at the log's end is written
+ * from its beginning, once a checkpoint has made that free.
  */
 #include "storage/db.h"
 
@@ -18,6 +22,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -27,6 +32,8 @@
 
 #define TEXT_MAX_BYTES	(16 << 20)
 #define BUSY_TIMEOUT_MS 10000 /* somebody looks into the file by hand */
+#define RESERVE_BYTES	(256 << 10)
+#define RESERVE_PAGES	48 /* fewer free ones: make the reserve anew */
 
 /* migrations[n] leads from schema n to n + 1; never edit one that was released. */
 static const char *const migrations[] = {
@@ -59,7 +66,7 @@ struct db {
 	bool stop;
 };
 
-/* --- SQLite --------------------------------------------------------------------------------- */
+/* --- SQLite ----------------------------------------------------------------------------------- */
 
 static int sql_error(sqlite3 *sql, int code, const char *path, struct error *err)
 {
@@ -184,10 +191,11 @@ static int write_request(struct db *db, struct request *r)
 	return rc;
 }
 
-static void write_batch(struct db *db, struct request *batch)
+/* Return: whether something of it failed for want of room. */
+static bool write_once(struct db *db, struct request *batch)
 {
 	struct error why = ERROR_INIT;
-	bool sync = false;
+	bool sync = false, full = false;
 	int rc;
 
 	for (struct request *r = batch; r; r = r->next)
@@ -198,24 +206,70 @@ static void write_batch(struct db *db, struct request *batch)
 		 &why);
 	for (struct request *r = batch; r && rc == 0; r = r->next) {
 		r->rc = write_request(db, r);
+		full |= r->rc == -ENOSPC;
 		if (sqlite3_get_autocommit(db->sql)) /* a full disk ends the whole transaction */
 			rc = error_set(&why, EIO, "%s: the transaction was rolled back", db->path);
 	}
 	if (rc == 0)
 		rc = run(db->sql, db->path, "COMMIT", &why);
 	if (rc == 0)
-		return;
+		return full;
 	if (!sqlite3_get_autocommit(db->sql))
 		run(db->sql, db->path, "ROLLBACK", NULL);
 	for (struct request *r = batch; r; r = r->next)
 		if (r->rc == 0)
 			r->rc = error_copy(r->err, &why);
+	return full || rc == -ENOSPC;
+}
+
+static void write_batch(struct db *db, struct request *batch)
+{
+	if (!write_once(db, batch) ||
+	    run(db->sql, db->path, "PRAGMA wal_checkpoint(RESTART)", NULL) < 0)
+		return;
+	for (struct request *r = batch; r; r = r->next) {
+		r->rc = 0;
+		if (r->err)
+			*r->err = (struct error)ERROR_INIT;
+	}
+	write_once(db, batch);
+}
+
+static int count_free_pages(struct db *db)
+{
+	sqlite3_stmt *stmt;
+	int n = 0;
+
+	if (sqlite3_prepare_v2(db->sql, "PRAGMA freelist_count", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		n = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* make_reserve() - a large record comes and goes; without room there is none, and that is all. */
+static void make_reserve(struct db *db)
+{
+	char *log cleanup_free = xasprintf("%s-wal", db->path);
+	char *text cleanup_free =
+		xasprintf("INSERT OR REPLACE INTO record VALUES ('reserve', '-', zeroblob(%d), '');"
+			  "DELETE FROM record WHERE kind='reserve';"
+			  "PRAGMA wal_checkpoint(RESTART)",
+			  RESERVE_BYTES);
+	struct stat st;
+
+	if (stat(log, &st) == 0 && st.st_size >= RESERVE_BYTES &&
+	    count_free_pages(db) >= RESERVE_PAGES)
+		return;
+	if (run(db->sql, db->path, text, NULL) < 0)
+		run(db->sql, db->path, "DELETE FROM record WHERE kind='reserve'", NULL);
 }
 
 static void *write_loop(void *data)
 {
 	struct db *db = data;
 
+	make_reserve(db);
 	pthread_mutex_lock(&db->lock);
 	while (db->first || !db->stop) {
 		struct request *batch = db->first, *next;
@@ -298,9 +352,9 @@ static int open_file(struct db *db, struct error *err)
 	rc = connect_file(db->path, SQLITE_OPEN_READWRITE, &db->sql, err);
 	if (rc == 0)
 		rc = run(db->sql, db->path,
-			 "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=256;"
-			 "PRAGMA journal_size_limit=1048576",
-			 err);
+			 "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=256", err);
+	if (rc == 0)
+		sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &(int){ 1 });
 	if (rc == 0)
 		rc = migrate(db, err);
 	if (rc == 0)

@@ -13,10 +13,17 @@
  * host's root has no id, and the overlay would silently be read-only.
  *
  * The kernel refuses a single lower directory without an upper one: an empty tmpfs goes below.
+ *
+ * Linux before 6.15 takes no layer of a detached mount, as the clone and the tmpfs are.  When it
+ * refuses, all is tried once more in a thread with a mount namespace of its own, where they are
+ * attached; that ends with the thread, and the overlay keeps what it needs.
  */
 #include "storage/overlay.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -36,6 +43,7 @@ struct build {
 	size_t prefix; /* length of the directory common to all layers */
 	int *fds;      /* one a layer, top first, then the tmpfs if any */
 	size_t n_fds;
+	bool attach; /* in a mount namespace of this thread's own */
 };
 
 /* why() - the kernel's own words from the fsopen descriptor; @errnum was saved before. */
@@ -105,6 +113,14 @@ static size_t common_prefix(const struct overlay *o)
 	return len;
 }
 
+/* attach() - over @dir, if this is the thread that may. */
+static int attach(const struct build *b, int mount, const char *dir, struct error *err)
+{
+	if (!b->attach || move_mount(mount, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+		return 0;
+	return error_errno(err, errno, "attach a mount to %s", dir);
+}
+
 static int clone_layers(struct build *b, struct error *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV,
@@ -121,7 +137,7 @@ static int clone_layers(struct build *b, struct error *err)
 				   "map %s into the pod's user namespace (its file system must "
 				   "support idmapped mounts)",
 				   dir);
-	return 0;
+	return attach(b, b->clone, dir, err);
 }
 
 static int open_layer(struct build *b, const char *path, struct error *err)
@@ -171,6 +187,7 @@ static int open_layers(struct build *b, struct error *err)
 		if (fd < 0)
 			return fd;
 		b->fds[b->n_fds++] = fd;
+		return attach(b, fd, "/sys", err); /* a directory that is there and not needed */
 	}
 	return 0;
 }
@@ -245,17 +262,62 @@ static int attempt(struct build *b, bool joined, int *ret_fd, struct error *err)
 	return 0;
 }
 
-static int build_mount(struct build *b, int *ret_fd, struct error *err)
+static int build_mount(const struct overlay *o, bool attached, int *ret_fd, struct error *err)
 {
-	int rc = b->o->userns_fd >= 0 ? clone_layers(b, err) : 0;
+	struct build b = { .o = o, .fs = -1, .clone = -1, .attach = attached };
+	int rc = o->userns_fd >= 0 ? clone_layers(&b, err) : 0;
 
 	if (rc == 0)
-		rc = open_layers(b, err);
+		rc = open_layers(&b, err);
 	if (rc == 0)
-		rc = attempt(b, false, ret_fd, err);
-	if (rc == -EINVAL && attempt(b, true, ret_fd, NULL) == 0)
+		rc = attempt(&b, false, ret_fd, err);
+	if (rc == -EINVAL && attempt(&b, true, ret_fd, NULL) == 0)
 		rc = 0;
+	for (size_t i = 0; i < b.n_fds; i++)
+		close(b.fds[i]);
+	free(b.fds);
+	close_fd(&b.clone);
 	return rc;
+}
+
+/* --- older kernels ---------------------------------------------------------------------------- */
+
+struct attached {
+	const struct overlay *o;
+	int *ret_fd, rc;
+	struct error *err;
+};
+
+static void *build_attached(void *arg)
+{
+	struct attached *a = arg;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		a->rc = error_errno(a->err, errno, "make a mount namespace for the layers");
+	else
+		a->rc = build_mount(a->o, true, a->ret_fd, a->err);
+	return NULL;
+}
+
+/* has_detached() - whether one of the layers is on a mount that build_mount() makes. */
+static bool has_detached(const struct overlay *o)
+{
+	return o->userns_fd >= 0 || (!o->upper && o->n_lower == 1);
+}
+
+/* Whether this kernel refused once and took it attached: then it is not asked again. */
+static atomic_bool wants_attached;
+
+static int mount_attached(const struct overlay *o, int *ret_fd, struct error *err)
+{
+	struct attached a = { .o = o, .ret_fd = ret_fd, .err = err };
+	pthread_t thread;
+	int rc = pthread_create(&thread, NULL, build_attached, &a);
+
+	if (rc != 0)
+		return error_errno(err, rc, "start a thread");
+	pthread_join(thread, NULL);
+	return a.rc;
 }
 
 static int check(const struct overlay *o, struct error *err)
@@ -274,16 +336,21 @@ static int check(const struct overlay *o, struct error *err)
 
 int overlay_mount(const struct overlay *o, int *ret_fd, struct error *err)
 {
-	struct build b = { .o = o, .fs = -1, .clone = -1 };
+	struct error first = ERROR_INIT;
 	int rc = check(o, err);
 
 	if (rc < 0)
 		return rc;
-	rc = build_mount(&b, ret_fd, err);
-	for (size_t i = 0; i < b.n_fds; i++)
-		close(b.fds[i]);
-	free(b.fds);
-	close_fd(&b.clone);
+	if (has_detached(o) && wants_attached)
+		rc = -EINVAL;
+	else
+		rc = build_mount(o, false, ret_fd, &first);
+	if (rc == -EINVAL && has_detached(o)) {
+		rc = mount_attached(o, ret_fd, err);
+		wants_attached |= rc == 0;
+	} else if (rc < 0) {
+		error_copy(err, &first);
+	}
 	if (rc < 0)
 		return error_wrap(err, "overlay of %zu layers%s%s", o->n_lower,
 				  o->upper ? " at " : "", str_or(o->upper, ""));

@@ -19,13 +19,14 @@ struct overlay {
 	char *const *lower; /* directories, bottom first, at least one */
 	size_t n_lower;
 	const char *upper, *work; /* NULL: read-only */
-	int userns_fd;            /* -1, or idmap the layers into this user namespace */
+	int userns_fd;		  /* -1, or idmap the layers into this user namespace */
 };
 
 /* overlay_mount() - Return: a detached mount's descriptor in *ret_fd, owned by the caller. */
 int overlay_mount(const struct overlay *o, int *ret_fd, struct error *err);
 
-/* overlay_tmpfs() - a detached tmpfs (for /dev/shm): size in bytes, mode 1777, nosuid nodev noexec. */
+/* overlay_tmpfs() - a detached tmpfs (for /dev/shm and the like): size in bytes, mode 1777, nosuid
+ * nodev noexec. */
 int overlay_tmpfs(size_t size_bytes, unsigned int uid, unsigned int gid, int *ret_fd,
 		  struct error *err);
 
