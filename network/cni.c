@@ -7,6 +7,7 @@
  * capabilities that it declares ("runtimeConfig") and the result so far ("prevResult").
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -139,6 +140,12 @@ static int run(const struct attachment *a, const struct plugin_setting *s, size_
 	child.program = program;
 	child.argv = (const char *const[]){ program, NULL };
 	child.envp = (const char *const *)env.items;
+	/*
+	 * No ADD may go on beside the DEL of our successor.  A DEL that has begun ends by itself:
+	 * the bridge plugin finds its rules by the interface, which it deletes first.
+	 */
+	if (strcmp(command, "ADD") == 0)
+		child.death_signal = SIGKILL;
 	rc = spawn_run(&child, input.data, input.len, s->timeout_ms, cancel_fd, &result, err);
 	if (rc == 0 && result.exit_code != 0)
 		rc = result_error(&result.out, &result.err, result.exit_code, err);

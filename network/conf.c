@@ -23,7 +23,7 @@
 #define DEPTH_MAX      48
 #define SETTLE_NS      (2 * INT64_C(1000000000))
 
-/* --- parse -------------------------------------------------------------------------------- */
+/* --- parse ------------------------------------------------------------------------------------ */
 
 /* The name of a program, not a path: it is looked up in the plugin directories. */
 static bool is_plugin_type(const char *type)
@@ -147,7 +147,7 @@ bool conf_wants(const struct conf *c, size_t i, const char *capability)
 	return json_get_bool(json_get(c->plugins[i], "capabilities"), capability, false);
 }
 
-/* --- pick --------------------------------------------------------------------------------- */
+/* --- pick ------------------------------------------------------------------------------------- */
 
 static bool is_conf_name(const char *name)
 {

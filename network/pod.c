@@ -91,7 +91,7 @@ static struct plugin_setting setting(const struct network *n, int timeout_ms)
 					timeout_ms };
 }
 
-/* --- configuration ------------------------------------------------------------------------ */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 /* refresh() - load the configuration again if it changed.  Preconditions: holds n->lock. */
 static void refresh(struct network *n)
@@ -167,7 +167,7 @@ char *network_status_json(struct network *n)
 	return strbuf_steal(&out);
 }
 
-/* --- entries ------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 /* begin() - a busy entry for @pod in the current network, journaled. */
 static int begin(struct network *n, const struct network_pod *pod, struct entry **ret,
@@ -254,7 +254,7 @@ static int end(struct network *n, struct entry *e, struct error *err)
 	return 0;
 }
 
-/* --- ADD and DEL -------------------------------------------------------------------------- */
+/* --- ADD and DEL ------------------------------------------------------------------------------ */
 
 int network_add(struct network *n, const struct network_pod *pod, int cancel_fd,
 		struct strlist *ret_ips, struct error *err)
@@ -295,7 +295,7 @@ int network_del(struct network *n, const struct network_pod *pod, struct error *
 	return end(n, e, err);
 }
 
-/* --- after a restart ---------------------------------------------------------------------- */
+/* --- after a restart -------------------------------------------------------------------------- */
 
 int network_restore(struct network *n, const char *id, const char *text, struct error *err)
 {
