@@ -124,8 +124,7 @@ void fetcher_stop(struct fetcher *f)
 	close_fd(&f->socket);
 }
 
-/* --- what it says -------------------------------------------------------------------------------
- */
+/* --- what it says ----------------------------------------------------------------------------- */
 
 void fetcher_message_finish(struct fetcher_message *m)
 {

@@ -41,8 +41,7 @@ void hosts_finish(struct hosts *hosts)
 	*hosts = (struct hosts){ 0 };
 }
 
-/* --- one file -----------------------------------------------------------------------------------
- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 /* What is known while a file is read. @asked: the URL as written, to find its table again. */
 struct reader {
@@ -247,8 +246,7 @@ static int take_pair(void *data, const char *const *path, size_t depth, const ch
 	return take_key(r, &r->mirrors[i].e, &r->mirrors[i].override_path, key, v, err);
 }
 
-/* --- the list -----------------------------------------------------------------------------------
- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static bool url_is_of(const char *url, const char *host)
 {

@@ -119,8 +119,7 @@ void layer_abandon(struct image_store *s, const char *diff_id)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- holds --------------------------------------------------------------------------------------
- */
+/* --- holds ------------------------------------------------------------------------------------ */
 
 int image_hold(struct image_store *s, const struct strlist *layers, struct error *err)
 {
@@ -205,8 +204,7 @@ void image_fs_info(struct image_store *s, uint64_t *ret_bytes, uint64_t *ret_ino
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- trash --------------------------------------------------------------------------------------
- */
+/* --- trash ------------------------------------------------------------------------------------ */
 
 /* One name in the trash, or false when it is empty. */
 static bool trash_next(int dir, char name[256])
@@ -239,7 +237,8 @@ static void trash_empty(struct image_store *s)
 
 	while (dir >= 0 && !stop && trash_next(dir, name)) {
 		if (path_remove_tree(dir, name, &err) < 0) {
-			log_debug("trash: %s", err.text);
+			log_warn("%s: what is left there keeps its room: %s", s->trash_dir,
+				 err.text);
 			return;
 		}
 		pthread_mutex_lock(&s->lock);
@@ -293,7 +292,7 @@ static void move_to_trash(struct image_store *s, const char *path)
 	str_random_hex(suffix, 8);
 	to = xasprintf("%s/%s", s->trash_dir, suffix);
 	if (rename(path, to) < 0 && errno != ENOENT)
-		log_debug("trash: rename %s: errno %d", path, errno);
+		log_warn("move %s to %s: %s", path, s->trash_dir, strerror(errno));
 }
 
 void layers_trash(struct image_store *s, const char *path)
@@ -302,8 +301,7 @@ void layers_trash(struct image_store *s, const char *path)
 	layers_kick_trash(s);
 }
 
-/* --- collection ---------------------------------------------------------------------------------
- */
+/* --- collection ------------------------------------------------------------------------------- */
 
 static bool is_unused(const struct layer *l)
 {

@@ -67,8 +67,7 @@ static int layer_error(const struct part *p, struct error *err)
 	return error_wrap(err, "layer %s", p->blob->digest);
 }
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static bool is_cancelled(const struct job *j)
 {
@@ -108,8 +107,7 @@ static int wait_event(struct job *j, bool *ret_message, struct error *err)
 	return 0;
 }
 
-/* --- manifest -----------------------------------------------------------------------------------
- */
+/* --- manifest --------------------------------------------------------------------------------- */
 
 static int fetch_failed(const struct job *j, const struct fetcher_message *m, struct error *err)
 {
@@ -339,8 +337,7 @@ static int finish_part(struct job *j, struct part *p, struct error *err)
 	return 0;
 }
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static struct part *running_part(struct job *j, const char *digest)
 {
@@ -455,8 +452,7 @@ static int get_layers(struct job *j, struct error *err)
 	return rc;
 }
 
-/* --- end ----------------------------------------------------------------------------------------
- */
+/* --- end -------------------------------------------------------------------------------------- */
 
 static int sync_layers(const struct job *j, struct error *err)
 {

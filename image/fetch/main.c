@@ -52,8 +52,7 @@ static void usage(FILE *out)
 	      out);
 }
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* A server that is gone needs no answer; the next receive ends us. */
 static int send_text(const struct strbuf *text, const int *fds, size_t n)
@@ -107,8 +106,7 @@ static int send_manifest(const struct registry_image *image, struct error *err)
 	return 0;
 }
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 /* One layer on its way; owned by its thread. */
 struct layer {
@@ -226,8 +224,7 @@ static int serve_layers(struct error *err)
 	}
 }
 
-/* --- run ----------------------------------------------------------------------------------------
- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static int receive_request(struct request *r, struct strbuf *text, struct error *err)
 {

@@ -3,6 +3,7 @@
  * bulkhead-unpack: a layer from stdin into a directory.
  *
  *   bulkhead-unpack --dir DIR --diff-id sha256:HEX --media-type TYPE [--max-bytes N] [--no-sync]
+ *   bulkhead-unpack --version | --help
  *
  * DIR exists and is empty.  Success: exit 0 and {"diff_id":..,"bytes":N,"inodes":N} on stdout.
  * Failure: exit 1 and one line on stderr; what is in DIR then is to be removed.  A wrong command
@@ -36,7 +37,9 @@ const char *__asan_default_options(void)
 
 static const char usage[] =
 	"usage: bulkhead-unpack --dir DIR --diff-id sha256:HEX --media-type TYPE\n"
-	"                       [--max-bytes N] [--no-sync]  < layer\n";
+	"                       [--max-bytes N] [--no-sync]  < layer\n"
+	"       bulkhead-unpack --version | --help\n"
+	"Unpacks a layer into DIR, which exists and is empty, and prints what it was as JSON.\n";
 
 enum { OPT_DIR, OPT_DIFF_ID, OPT_MEDIA_TYPE, OPT_MAX_BYTES, OPT_NO_SYNC };
 
@@ -121,6 +124,10 @@ int main(int argc, char **argv)
 	struct error err = ERROR_INIT;
 	const char *dir = NULL;
 
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return puts("bulkhead-unpack " BULKHEAD_VERSION) < 0;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(usage, stdout) < 0;
 	if (parse_options(argc, argv, &u, &dir) < 0) {
 		fputs(usage, stderr);
 		return 2;
