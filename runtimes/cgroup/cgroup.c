@@ -53,7 +53,7 @@ static int check_path(const char *path, struct error *err)
 	return 0;
 }
 
-/* --- create ------------------------------------------------------------------------------- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 /* parent_of() - "/a/b" of "/a/b/c", "" of "/a".  Caller frees. */
 static char *parent_of(const char *path)
@@ -67,12 +67,12 @@ static int copy_down(const struct hierarchy *h, const char *parent, const char *
 		     const char *file)
 {
 	char text[FILE_TEXT_MAX];
-	int rc = file_read(h, path, file, text);
+	int rc = cgroup_file_read(h, path, file, text);
 
 	if (rc < 0 || rc > 1) /* set already: by clone_children, or it existed */
 		return MIN(rc, 0);
-	rc = file_read(h, parent, file, text);
-	return rc < 0 ? rc : file_write(h, path, file, text);
+	rc = cgroup_file_read(h, parent, file, text);
+	return rc < 0 ? rc : cgroup_file_write(h, path, file, text);
 }
 
 /* A new v1 cpuset has no cpus and no memory nodes, and no process may join it like that. */
@@ -83,7 +83,8 @@ static int inherit_cpuset(const struct hierarchy *h, const char *parent, const c
 	if (rc == 0)
 		rc = copy_down(h, parent, path, "cpuset.mems");
 	if (rc == 0)
-		file_write(h, path, "cgroup.clone_children", "1"); /* its children get theirs */
+		cgroup_file_write(h, path, "cgroup.clone_children",
+				  "1"); /* its children get theirs */
 	return rc;
 }
 
@@ -123,7 +124,7 @@ static bool has_controllers(const struct hierarchy *h, const char *cgroup, const
 {
 	char text[FILE_TEXT_MAX];
 
-	file_read(h, cgroup, file, text);
+	cgroup_file_read(h, cgroup, file, text);
 	for (size_t i = 0; i < h->controllers.count; i++)
 		if (!has_word(text, h->controllers.items[i]))
 			return false;
@@ -146,7 +147,7 @@ static void enable_down(const struct hierarchy *h, const char *path)
 			char word[64];
 
 			snprintf(word, sizeof(word), "+%s", h->controllers.items[i]);
-			file_write(h, ancestor, "cgroup.subtree_control", word);
+			cgroup_file_write(h, ancestor, "cgroup.subtree_control", word);
 		}
 	}
 }
@@ -174,7 +175,7 @@ int cgroup_create(const char *path, struct error *err)
 	return 0;
 }
 
-/* --- look and remove ---------------------------------------------------------------------- */
+/* --- look and remove -------------------------------------------------------------------------- */
 
 bool cgroup_exists(const char *path)
 {
@@ -236,7 +237,7 @@ static int remove_in(const struct hierarchy *h, const char *path)
 			return 0;
 		if ((errno != EBUSY && errno != ENOTEMPTY) || i == REMOVE_TRIES)
 			return -errno;
-		if (file_read(h, path, "cgroup.procs", text) > 0)
+		if (cgroup_file_read(h, path, "cgroup.procs", text) > 0)
 			return -EBUSY;
 		remove_children(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
 		if (i > 0)
@@ -262,7 +263,7 @@ int cgroup_remove(const char *path, struct error *err)
 	return rc;
 }
 
-/* --- members ------------------------------------------------------------------------------ */
+/* --- members ---------------------------------------------------------------------------------- */
 
 struct members {
 	pid_t *pids;

@@ -36,6 +36,14 @@ int cgroup_pids(const char *path, pid_t **ret_pids, size_t *ret_count, struct er
  * none is left, or -ETIMEDOUT.  -EBUSY: the caller is in it.
  */
 int cgroup_kill(const char *path, int timeout_ms, struct error *err);
+/*
+ * cgroup_freeze() - stop or go on, all processes in it and below.  Return: 0 all have; -EINPROGRESS
+ * (no error set): asked for, but some are in a call of the kernel that does not stop, and will
+ * when it ends; or -errno.
+ */
+int cgroup_freeze(const char *path, bool freeze, struct error *err);
+/* cgroup_is_frozen() - or on its way there. */
+bool cgroup_is_frozen(const char *path);
 /* cgroup_oom_kills() - how many processes, below it too, ran out of memory; 0 if unknown. */
 uint64_t cgroup_oom_kills(const char *path);
 
@@ -47,7 +55,6 @@ struct cgroup_stats {
 	uint64_t memory_limit;				       /* UINT64_MAX none */
 	uint64_t page_faults, major_page_faults;
 	uint64_t swap_usage, swap_limit;
-	uint64_t pids, pids_limit;
 	struct cgroup_psi {
 		double some_avg10, some_avg60, some_avg300, full_avg10, full_avg60, full_avg300;
 		uint64_t some_total_us, full_total_us;
@@ -57,6 +64,9 @@ struct cgroup_stats {
 
 /* cgroup_stats_read() - one cgroup. Cheap: a handful of small reads. -ENOENT when it is gone. */
 int cgroup_stats_read(const char *path, struct cgroup_stats *ret, struct error *err);
+
+/* cgroup_process_count() - processes and threads in it and below; UINT64_MAX if unknown. */
+uint64_t cgroup_process_count(const char *path);
 
 struct cgroup_hugepage {
 	const char *size; /* "2MB" */

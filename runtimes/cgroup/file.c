@@ -10,11 +10,17 @@
 
 #include "base/mem.h"
 
-int file_read(const struct hierarchy *h, const char *cgroup, const char *file,
-	      char text[FILE_TEXT_MAX])
+int cgroup_file_open_dir(const struct hierarchy *h, const char *cgroup)
 {
-	char *path cleanup_free = hierarchy_path(h, cgroup, file);
-	int fd cleanup_close = open(path, O_RDONLY | O_CLOEXEC);
+	char *path cleanup_free = h ? hierarchy_path(h, cgroup, NULL) : NULL;
+	int fd = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return fd >= 0 ? fd : path ? -errno : -ENOENT;
+}
+
+int cgroup_file_read_at(int dirfd, const char *file, char text[FILE_TEXT_MAX])
+{
+	int fd cleanup_close = openat(dirfd, file, O_RDONLY | O_CLOEXEC);
 	size_t len = 0;
 
 	text[0] = '\0';
@@ -35,10 +41,26 @@ int file_read(const struct hierarchy *h, const char *cgroup, const char *file,
 	return (int)len;
 }
 
-int file_read_u64(const struct hierarchy *h, const char *cgroup, const char *file, uint64_t *ret)
+int cgroup_file_read(const struct hierarchy *h, const char *cgroup, const char *file,
+		     char text[FILE_TEXT_MAX])
+{
+	char *path cleanup_free = hierarchy_path(h, cgroup, file);
+
+	return cgroup_file_read_at(AT_FDCWD, path, text);
+}
+
+int cgroup_file_read_u64(const struct hierarchy *h, const char *cgroup, const char *file,
+			 uint64_t *ret)
+{
+	char *path cleanup_free = hierarchy_path(h, cgroup, file);
+
+	return cgroup_file_read_u64_at(AT_FDCWD, path, ret);
+}
+
+int cgroup_file_read_u64_at(int dirfd, const char *file, uint64_t *ret)
 {
 	char text[FILE_TEXT_MAX];
-	int rc = file_read(h, cgroup, file, text);
+	int rc = cgroup_file_read_at(dirfd, file, text);
 
 	if (rc < 0)
 		return rc;
@@ -48,7 +70,8 @@ int file_read_u64(const struct hierarchy *h, const char *cgroup, const char *fil
 	return 0;
 }
 
-int file_write(const struct hierarchy *h, const char *cgroup, const char *file, const char *text)
+int cgroup_file_write(const struct hierarchy *h, const char *cgroup, const char *file,
+		      const char *text)
 {
 	char *path cleanup_free = hierarchy_path(h, cgroup, file);
 	int fd cleanup_close = open(path, O_WRONLY | O_CLOEXEC);
@@ -58,7 +81,7 @@ int file_write(const struct hierarchy *h, const char *cgroup, const char *file, 
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-uint64_t file_key(const char *text, const char *key)
+uint64_t cgroup_file_key(const char *text, const char *key)
 {
 	size_t len = strlen(key);
 

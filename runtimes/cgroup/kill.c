@@ -68,7 +68,7 @@ static int signal_members(const char *path, bool freeze, size_t *ret_count, stru
 	int rc;
 
 	if (freezer && !freezer->unified)
-		file_write(freezer, path, "freezer.state", "FROZEN");
+		cgroup_file_write(freezer, path, "freezer.state", "FROZEN");
 	rc = cgroup_pids(path, &pids, ret_count, err);
 	for (size_t i = 0; i < *ret_count && rc == 0; i++) {
 		if (pids[i] == getpid())
@@ -80,7 +80,7 @@ static int signal_members(const char *path, bool freeze, size_t *ret_count, stru
 				       path);
 	}
 	if (rc == 0 && *ret_count > 0 &&
-	    (all->version == 1 || file_write(all->unified, path, "cgroup.kill", "1") < 0))
+	    (all->version == 1 || cgroup_file_write(all->unified, path, "cgroup.kill", "1") < 0))
 		for (size_t i = 0; i < *ret_count; i++)
 			process_kill(pids[i], SIGKILL);
 	if (all->version == 1 && (freeze || *ret_count > 0))

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "base/mem.h"
@@ -21,21 +22,46 @@
 /* v1 writes "no limit" as the largest number of pages, in bytes. */
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 
-static uint64_t read_or_unknown(const struct hierarchy *h, const char *path, const char *file)
+/* The cgroup's directories, one a hierarchy: v2 has all files in one. */
+struct dirs {
+	const char *path;
+	const struct hierarchy *of[3]; /* cpu, memory and v2's: no more are read */
+	int fds[3];
+	size_t count;
+};
+
+/* dir_in() - a descriptor that @d owns, or negative. */
+static int dir_in(struct dirs *d, const struct hierarchy *h)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->of[i] == h)
+			return d->fds[i];
+	d->of[d->count] = h;
+	d->fds[d->count] = cgroup_file_open_dir(h, d->path);
+	return d->fds[d->count++];
+}
+
+static void close_dirs(struct dirs *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (d->fds[i] >= 0)
+			close(d->fds[i]);
+}
+
+static uint64_t read_or_unknown(int dir, const char *file)
 {
 	uint64_t value;
 
-	return h && file_read_u64(h, path, file, &value) == 0 ? value : UINT64_MAX;
+	return dir >= 0 && cgroup_file_read_u64_at(dir, file, &value) == 0 ? value : UINT64_MAX;
 }
 
-static void read_psi(const struct hierarchy *h, const char *path, const char *file,
-		     struct cgroup_psi *p)
+static void read_psi(int dir, const char *file, struct cgroup_psi *p)
 {
 	char text[FILE_TEXT_MAX];
 	const char *full;
 	unsigned long long some_us = 0, full_us = 0;
 
-	if (!h || file_read(h, path, file, text) <= 0)
+	if (dir < 0 || cgroup_file_read_at(dir, file, text) <= 0)
 		return;
 	p->valid = sscanf(text, "some avg10=%lf avg60=%lf avg300=%lf total=%llu", &p->some_avg10,
 			  &p->some_avg60, &p->some_avg300, &some_us) == 4;
@@ -55,87 +81,100 @@ static void set_working_set(struct cgroup_stats *s, uint64_t inactive_file)
 			s->memory_usage > inactive_file ? s->memory_usage - inactive_file : 0;
 }
 
-static void read_memory_v1(const char *path, struct cgroup_stats *s)
+static void read_memory_v1(int dir, struct cgroup_stats *s)
 {
-	const struct hierarchy *h = hierarchy_with("memory");
 	char text[FILE_TEXT_MAX];
 	uint64_t both;
 
-	if (!h || file_read(h, path, "memory.stat", text) <= 0)
+	if (dir < 0 || cgroup_file_read_at(dir, "memory.stat", text) <= 0)
 		return;
-	s->memory_usage = read_or_unknown(h, path, "memory.usage_in_bytes");
-	set_working_set(s, file_key(text, "total_inactive_file"));
-	s->memory_rss = file_key(text, "total_rss");
-	s->page_faults = file_key(text, "total_pgfault");
-	s->major_page_faults = file_key(text, "total_pgmajfault");
-	s->swap_usage = file_key(text, "total_swap");
-	s->memory_limit = read_or_unknown(h, path, "memory.limit_in_bytes");
-	if (s->memory_limit >= V1_UNLIMITED)
+	s->memory_usage = read_or_unknown(dir, "memory.usage_in_bytes");
+	set_working_set(s, cgroup_file_key(text, "total_inactive_file"));
+	s->memory_rss = cgroup_file_key(text, "total_rss");
+	s->page_faults = cgroup_file_key(text, "total_pgfault");
+	s->major_page_faults = cgroup_file_key(text, "total_pgmajfault");
+	s->swap_usage = cgroup_file_key(text, "total_swap");
+	s->memory_limit = read_or_unknown(dir, "memory.limit_in_bytes");
+	if (s->memory_limit >= V1_UNLIMITED) {
 		s->memory_limit = UINT64_MAX;
-	both = read_or_unknown(h, path, "memory.memsw.limit_in_bytes");
-	if (both < V1_UNLIMITED && s->memory_limit != UINT64_MAX)
+		return;
+	}
+	both = read_or_unknown(dir, "memory.memsw.limit_in_bytes");
+	if (both < V1_UNLIMITED)
 		s->swap_limit = both > s->memory_limit ? both - s->memory_limit : 0;
 }
 
-static void read_memory_v2(const struct hierarchy *h, const char *path, struct cgroup_stats *s)
+static void read_memory_v2(int dir, struct cgroup_stats *s)
 {
 	char text[FILE_TEXT_MAX];
 
-	if (file_read(h, path, "memory.stat", text) <= 0)
+	if (dir < 0 || cgroup_file_read_at(dir, "memory.stat", text) <= 0)
 		return;
-	s->memory_usage = read_or_unknown(h, path, "memory.current");
-	set_working_set(s, file_key(text, "inactive_file"));
-	s->memory_rss = file_key(text, "anon");
-	s->page_faults = file_key(text, "pgfault");
-	s->major_page_faults = file_key(text, "pgmajfault");
-	s->memory_limit = read_or_unknown(h, path, "memory.max");
-	s->swap_usage = read_or_unknown(h, path, "memory.swap.current");
-	s->swap_limit = read_or_unknown(h, path, "memory.swap.max");
+	s->memory_usage = read_or_unknown(dir, "memory.current");
+	set_working_set(s, cgroup_file_key(text, "inactive_file"));
+	s->memory_rss = cgroup_file_key(text, "anon");
+	s->page_faults = cgroup_file_key(text, "pgfault");
+	s->major_page_faults = cgroup_file_key(text, "pgmajfault");
+	s->memory_limit = read_or_unknown(dir, "memory.max");
+	s->swap_usage = read_or_unknown(dir, "memory.swap.current");
+	s->swap_limit = read_or_unknown(dir, "memory.swap.max");
 }
 
-static void read_cpu(const char *path, struct cgroup_stats *s)
+/* cpu.stat of v2 is there without the cpu controller too */
+static void read_cpu_v2(int dir, struct cgroup_stats *s)
 {
-	const struct hierarchies *all = hierarchies_get();
 	char text[FILE_TEXT_MAX];
-	uint64_t us;
+	uint64_t us = dir >= 0 && cgroup_file_read_at(dir, "cpu.stat", text) > 0
+			      ? cgroup_file_key(text, "usage_usec")
+			      : UINT64_MAX;
 
-	if (all->version == 1) {
-		s->cpu_usage_ns = read_or_unknown(hierarchy_with("cpuacct"), path, "cpuacct.usage");
-		return;
-	}
-	/* cpu.stat is there without the cpu controller too */
-	us = file_read(all->unified, path, "cpu.stat", text) > 0 ? file_key(text, "usage_usec")
-								 : UINT64_MAX;
 	if (us != UINT64_MAX)
 		s->cpu_usage_ns = us * 1000;
 }
 
-int cgroup_stats_read(const char *path, struct cgroup_stats *ret, struct error *err)
+static void read_all(struct dirs *d, struct cgroup_stats *s)
 {
 	const struct hierarchies *all = hierarchies_get();
-	const struct hierarchy *pids = hierarchy_with("pids");
+	int unified = dir_in(d, all->unified);
+
+	if (all->version == 1) {
+		s->cpu_usage_ns =
+			read_or_unknown(dir_in(d, hierarchy_with("cpuacct")), "cpuacct.usage");
+		read_memory_v1(dir_in(d, hierarchy_with("memory")), s);
+	} else {
+		read_cpu_v2(unified, s);
+		read_memory_v2(unified, s);
+	}
+	read_psi(unified, "cpu.pressure", &s->cpu_psi);
+	read_psi(unified, "memory.pressure", &s->memory_psi);
+	read_psi(unified, "io.pressure", &s->io_psi);
+}
+
+int cgroup_stats_read(const char *path, struct cgroup_stats *ret, struct error *err)
+{
+	struct dirs d = { .path = path };
 	struct cgroup_stats s;
 
 	memset(&s, 0xff, sizeof(s)); /* unknown, until read */
 	s.cpu_psi = s.memory_psi = s.io_psi = (struct cgroup_psi){ 0 };
 	s.time_ns = clock_wall_ns();
-	read_cpu(path, &s);
-	if (all->version == 1)
-		read_memory_v1(path, &s);
-	else
-		read_memory_v2(all->unified, path, &s);
-	s.pids = read_or_unknown(pids, path, "pids.current");
-	s.pids_limit = read_or_unknown(pids, path, "pids.max");
-	read_psi(all->unified, path, "cpu.pressure", &s.cpu_psi);
-	read_psi(all->unified, path, "memory.pressure", &s.memory_psi);
-	read_psi(all->unified, path, "io.pressure", &s.io_psi);
+	read_all(&d, &s);
+	close_dirs(&d);
 	if (s.cpu_usage_ns == UINT64_MAX && s.memory_usage == UINT64_MAX && !cgroup_exists(path))
 		return error_set(err, ENOENT, "cgroup %s is gone", path);
 	*ret = s;
 	return 0;
 }
 
-/* --- OOM kills ---------------------------------------------------------------------------- */
+uint64_t cgroup_process_count(const char *path)
+{
+	const struct hierarchy *h = hierarchy_with("pids");
+	uint64_t count;
+
+	return h && cgroup_file_read_u64(h, path, "pids.current", &count) == 0 ? count : UINT64_MAX;
+}
+
+/* --- OOM kills -------------------------------------------------------------------------------- */
 
 /* A stack buffer small enough to recurse with. */
 static bool read_short(int dirfd, const char *file, char *text, size_t size)
@@ -160,7 +199,9 @@ static uint64_t count_v1(const struct hierarchy *h, const char *path, unsigned i
 	if (!dir)
 		return 0;
 	if (read_short(dirfd(dir), "memory.oom_control", text, sizeof(text)))
-		sum = file_key(text, "oom_kill") == UINT64_MAX ? 0 : file_key(text, "oom_kill");
+		sum = cgroup_file_key(text, "oom_kill") == UINT64_MAX
+			      ? 0
+			      : cgroup_file_key(text, "oom_kill");
 	while (depth < DEPTH_MAX && (e = readdir(dir))) {
 		char *below cleanup_free = NULL;
 
@@ -183,8 +224,8 @@ uint64_t cgroup_oom_kills(const char *path)
 		return 0;
 	if (!h->unified)
 		return count_v1(h, path, 0);
-	if (file_read(h, path, "memory.events", text) <= 0)
+	if (cgroup_file_read(h, path, "memory.events", text) <= 0)
 		return 0;
-	kills = file_key(text, "oom_kill");
+	kills = cgroup_file_key(text, "oom_kill");
 	return kills == UINT64_MAX ? 0 : kills;
 }

@@ -65,7 +65,7 @@ static char *number_or(int64_t value, const char *unlimited)
 	return value < 0 ? xstrdup(unlimited) : xasprintf("%lld", (long long)value);
 }
 
-/* --- cpu ---------------------------------------------------------------------------------- */
+/* --- cpu -------------------------------------------------------------------------------------- */
 
 static uint64_t shares_clamp(int64_t shares)
 {
@@ -84,7 +84,7 @@ static int plan_cpu_v1(struct plan *p, const struct cgroup_limits *l)
 	int rc = 0;
 
 	if (h && l->cpu_period_us)
-		file_read_u64(h, p->path, "cpu.cfs_period_us", &old_period);
+		cgroup_file_read_u64(h, p->path, "cpu.cfs_period_us", &old_period);
 	period_first = (uint64_t)l->cpu_period_us >= old_period;
 	if (l->cpu_period_us && period_first)
 		rc = add(p, "cpu", "cpu.cfs_period_us", number_or(l->cpu_period_us, ""));
@@ -113,7 +113,7 @@ static int plan_cpu_v2(struct plan *p, const struct cgroup_limits *l)
 	int rc = 0;
 
 	if (l->cpu_period_us || l->cpu_quota_us) {
-		if (h && file_read(h, p->path, "cpu.max", text) > 0 &&
+		if (h && cgroup_file_read(h, p->path, "cpu.max", text) > 0 &&
 		    sscanf(text, "%31s %lld", quota, &period) != 2)
 			return error_set(p->err, EIO, "cgroup %s: cpu.max reads '%s'", p->path,
 					 text);
@@ -130,7 +130,7 @@ static int plan_cpu_v2(struct plan *p, const struct cgroup_limits *l)
 	return rc;
 }
 
-/* --- memory ------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 /* Without swap accounting, "no swap beyond the memory limit" and "unlimited" hold anyway. */
 static bool swap_is_moot(const struct cgroup_limits *l)
@@ -170,7 +170,7 @@ static int plan_memory_v1(struct plan *p, const struct cgroup_limits *l)
 	int64_t both;
 	int rc = 0;
 
-	if (h && file_read_u64(h, p->path, both_file, &old_both) == -ENOENT) {
+	if (h && cgroup_file_read_u64(h, p->path, both_file, &old_both) == -ENOENT) {
 		if (!swap_is_moot(l))
 			return no_swap_accounting(p);
 		return l->memory_limit_bytes ? add(p, "memory", memory_file,
@@ -178,7 +178,7 @@ static int plan_memory_v1(struct plan *p, const struct cgroup_limits *l)
 					     : 0;
 	}
 	if (h)
-		file_read_u64(h, p->path, memory_file, &old_memory);
+		cgroup_file_read_u64(h, p->path, memory_file, &old_memory);
 	both = swap_for(l, old_memory, old_both);
 	if (both < 0 || (uint64_t)both >= old_both)
 		rc = add(p, "memory", both_file, number_or(both, "-1"));
@@ -200,9 +200,9 @@ static int plan_memory_v2(struct plan *p, const struct cgroup_limits *l)
 		rc = add(p, "memory", "memory.max", number_or(l->memory_limit_bytes, "max"));
 	if (rc < 0 || !l->memory_swap_limit_bytes)
 		return rc;
-	if (file_read_u64(h, p->path, "memory.swap.max", &unused) == -ENOENT)
+	if (cgroup_file_read_u64(h, p->path, "memory.swap.max", &unused) == -ENOENT)
 		return swap_is_moot(l) ? 0 : no_swap_accounting(p);
-	if (!l->memory_limit_bytes && (file_read_u64(h, p->path, "memory.max", &memory) < 0))
+	if (!l->memory_limit_bytes && (cgroup_file_read_u64(h, p->path, "memory.max", &memory) < 0))
 		memory = UINT64_MAX;
 	if (l->memory_swap_limit_bytes > 0) {
 		if (memory > (uint64_t)l->memory_swap_limit_bytes)
@@ -230,7 +230,7 @@ static int plan_memory(struct plan *p, const struct cgroup_limits *l)
 	return cgroup_version() == 1 ? plan_memory_v1(p, l) : plan_memory_v2(p, l);
 }
 
-/* --- the rest ----------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static int plan_cpuset(struct plan *p, const struct cgroup_limits *l)
 {
@@ -318,7 +318,7 @@ static int make_plan(struct plan *p, const struct cgroup_limits *l)
 	return rc;
 }
 
-/* --- apply -------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 /* v1 reads "no limit" as a number that it takes back only as -1 (memory) or rounds. */
 static char *writable(const char *file, char *text)
@@ -335,11 +335,11 @@ static char *writable(const char *file, char *text)
 static int apply_one(struct plan *p, struct change *c)
 {
 	char text[FILE_TEXT_MAX];
-	int rc = file_read(c->h, p->path, c->file, text);
+	int rc = cgroup_file_read(c->h, p->path, c->file, text);
 
 	if (rc >= 0) {
 		c->old = writable(c->file, text);
-		rc = file_write(c->h, p->path, c->file, c->text);
+		rc = cgroup_file_write(c->h, p->path, c->file, c->text);
 	}
 	if (rc >= 0)
 		return 0;
@@ -366,7 +366,7 @@ int cgroup_update(const char *path, const struct cgroup_limits *limits, struct e
 	}
 	while (rc < 0 && done-- > 0) {
 		struct change *c = &p.list[done];
-		int back = file_write(c->h, path, c->file, *c->old ? c->old : "\n");
+		int back = cgroup_file_write(c->h, path, c->file, *c->old ? c->old : "\n");
 
 		if (back < 0)
 			error_wrap(p.err, "%s could not be set back to '%s': %s; then", c->file,
