@@ -38,9 +38,10 @@ static void explain_absent(struct strbuf *why, const char *name)
 	char *text cleanup_free = NULL;
 
 	if (str_has_prefix(name, "bulkhead-"))
-		text = xasprintf("%s is not installed: it is a package of its own, install it or take "
-				 "another runtime handler",
-				 name);
+		text = xasprintf(
+			"%s is not installed: it is a package of its own, install it or take "
+			"another runtime handler",
+			name);
 	else if (strchr(name, '/'))
 		text = xasprintf("%s does not exist or cannot be run", name);
 	else
@@ -153,8 +154,8 @@ int handlers_find(struct handlers *h, const char *name, const struct handler **r
 		if (!str_eq(one->name, name))
 			continue;
 		if (!one->runtime)
-			return error_set(err, ENOPKG, "runtime handler '%s' cannot be used: %s", name,
-					 str_or(one->why, "no runtime is configured for it"));
+			return error_set(err, ENOPKG, "runtime handler '%s' cannot be used: %s",
+					 name, str_or(one->why, "no runtime is configured for it"));
 		*ret = one;
 		return 0;
 	}

@@ -23,18 +23,18 @@ enum handler_sandbox {
 struct handler_config {
 	char *name;
 	struct strlist runtimes; /* names on PATH or paths; the first that passes its probe */
-	struct strlist args;     /* put before the subcommand */
+	struct strlist args;	 /* put before the subcommand */
 	enum handler_sandbox sandbox;
 };
 
 struct handler {
 	char *name;
-	char *runtime;       /* program that passed; NULL: none, see why */
-	char *why;           /* why each candidate was passed over; "" when the first was taken */
+	char *runtime; /* program that passed; NULL: none, see why */
+	char *why;     /* why each candidate was passed over; "" when the first was taken */
 	struct strlist args;
 	enum handler_sandbox sandbox;
-	char *version;       /* first line of `runtime --version` */
-	bool rro_mounts;     /* features: recursive read-only mounts */
+	char *version;	 /* first line of `runtime --version` */
+	bool rro_mounts; /* features: recursive read-only mounts */
 	bool user_namespaces;
 	bool idmap_mounts;
 };
@@ -46,7 +46,7 @@ struct handlers_config {
 	size_t count;
 	const char *default_name;
 	const char *pause_program; /* bulkhead-pause, for the trial run */
-	const char *work_dir;      /* scratch for the trial run; made and removed */
+	const char *work_dir;	   /* scratch for the trial run; made and removed */
 };
 
 /* handlers_create() - probes them all (cached by program path, size and mtime in work_dir). */

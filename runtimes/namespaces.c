@@ -65,7 +65,7 @@ struct maker {
 	const char *step, *object;
 };
 
-/* --- checks ------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /*
  * sysctl_path() - where @name (dots, or slashes as sysctl(8) allows) lies in /proc/sys, or NULL
@@ -155,7 +155,7 @@ static int check(struct maker *m, struct error *err)
 	return rc;
 }
 
-/* --- in the maker: system calls only ------------------------------------------------------ */
+/* --- in the maker: system calls only ---------------------------------------------------------- */
 
 static int give_up(struct maker *m, const char *step, const char *object)
 {
@@ -227,7 +227,7 @@ static int in_holder(void *data)
 	_exit(0);
 }
 
-/* --- clone -------------------------------------------------------------------------------- */
+/* --- clone ------------------------------------------------------------------------------------ */
 
 /* clone_with() - start @fn on @stack with all signals blocked.  Return: pid or -errno. */
 static pid_t clone_with(int (*fn)(void *data), char *stack, int flags, void *data)
@@ -283,7 +283,7 @@ static int run_maker(struct maker *m, struct error *err)
 	return 0;
 }
 
-/* --- user namespace ----------------------------------------------------------------------- */
+/* --- user namespace --------------------------------------------------------------------------- */
 
 static int write_map(pid_t holder, const char *file, const struct id_mapping *map,
 		     struct error *err)
@@ -338,7 +338,7 @@ static int make_user(const struct namespaces *n, int *ret_fd, struct error *err)
 	return rc;
 }
 
-/* --- pins --------------------------------------------------------------------------------- */
+/* --- pins ------------------------------------------------------------------------------------- */
 
 int namespaces_unpin(const char *path, struct error *err)
 {
@@ -390,7 +390,7 @@ static int pin_all(struct maker *m, struct error *err)
 	return rc;
 }
 
-/* --- together ----------------------------------------------------------------------------- */
+/* --- together --------------------------------------------------------------------------------- */
 
 /*
  * make_in_user() - changing ids marks the memory, which is ours, as not dumpable.  That is put

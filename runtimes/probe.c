@@ -44,8 +44,8 @@ static int run(char *const *argv, struct spawn_result *ret, struct error *err)
 }
 
 /* ask() - output of "program [args] verb"; an error when it fails. */
-static int ask(const char *program, const struct strlist *args, const char *verb, struct strbuf *ret,
-	       struct error *err)
+static int ask(const char *program, const struct strlist *args, const char *verb,
+	       struct strbuf *ret, struct error *err)
 {
 	struct strlist argv cleanup_strlist = { 0 };
 	struct spawn_result r cleanup(spawn_result_finish) = { 0 };
@@ -59,8 +59,8 @@ static int ask(const char *program, const struct strlist *args, const char *verb
 	if (rc < 0)
 		return error_wrap(err, "%s %s", program, verb);
 	if (r.exit_code != 0)
-		return error_set(err, EIO, "%s %s ended with %d: %.200s", program, verb, r.exit_code,
-				 str_or(r.err.data, "no message"));
+		return error_set(err, EIO, "%s %s ended with %d: %.200s", program, verb,
+				 r.exit_code, str_or(r.err.data, "no message"));
 	strbuf_append(ret, r.out.data ? r.out.data : "", r.out.len);
 	return 0;
 }
@@ -81,8 +81,7 @@ static bool has_string(const struct json *array, const char *text)
 {
 	const struct json *it;
 
-	json_for_each(it, array)
-	{
+	json_for_each(it, array) {
 		if (it->type == JSON_STRING && strcmp(it->text, text) == 0)
 			return true;
 	}
@@ -97,15 +96,16 @@ void probe_features(const char *version, const char *text, struct probe *ret)
 
 	/* by the table: crun before 1.8.6 has no such command */
 	ret->rro_mounts = version_at_least(version, "crun", 1, 4);
-	ret->idmap_mounts = version_at_least(version, "runc", 1, 2) ||
-			    version_at_least(version, "crun", 1, 9);
+	ret->idmap_mounts =
+		version_at_least(version, "runc", 1, 2) || version_at_least(version, "crun", 1, 9);
 	if (!str_empty(text) && json_parse(&arena, text, strlen(text), 0, &features, NULL) == 0) {
 		ret->rro_mounts = has_string(json_get(features, "mountOptions"), "rro");
 		idmap = json_get(json_get(json_get(features, "linux"), "mountExtensions"), "idmap");
 		if (idmap)
 			ret->idmap_mounts = json_get_bool(idmap, "enabled", false);
 	}
-	/* a pod with ids of its own needs its volumes mapped, and a namespace joined by path alone */
+	/* a pod with ids of its own needs its volumes mapped, and a namespace joined by path alone
+	 */
 	ret->user_namespaces = ret->idmap_mounts;
 }
 
@@ -132,7 +132,10 @@ static int write_trial(const char *dir, const char *rootfs, const char *cgroup, 
 {
 	struct bundle_mount mounts[] = {
 		{ .target = "/proc", .type = "proc", .source = "proc", .options = "nosuid,noexec" },
-		{ .target = "/dev", .type = "tmpfs", .source = "tmpfs", .options = "nosuid,mode=755" },
+		{ .target = "/dev",
+		  .type = "tmpfs",
+		  .source = "tmpfs",
+		  .options = "nosuid,mode=755" },
 	};
 	struct bundle b cleanup_bundle = {
 		.root = rootfs,
@@ -156,8 +159,8 @@ static int write_trial(const char *dir, const char *rootfs, const char *cgroup, 
 	return bundle_write(&b, dir, err);
 }
 
-static int run_trial(const char *program, const struct strlist *args, const char *dir, const char *id,
-		     struct error *err)
+static int run_trial(const char *program, const struct strlist *args, const char *dir,
+		     const char *id, struct error *err)
 {
 	char *root cleanup_free = path_join(dir, "root");
 	char *log cleanup_free = path_join(dir, "log");
@@ -168,7 +171,8 @@ static int run_trial(const char *program, const struct strlist *args, const char
 	struct oci o = { program, (const char *const *)args->items, root };
 	int rc;
 
-	oci_argv_run(&o, &(struct oci_start){ .id = id, .log = log, .pid_file = pid_file }, dir, &argv);
+	oci_argv_run(&o, &(struct oci_start){ .id = id, .log = log, .pid_file = pid_file }, dir,
+		     &argv);
 	rc = run(argv.items, &r, err);
 	if (rc == 0 && r.exit_code == 0) {
 		rc = 0;
@@ -180,7 +184,7 @@ static int run_trial(const char *program, const struct strlist *args, const char
 	strlist_finish(&argv);
 	spawn_result_finish(&r);
 	memset(&r, 0, sizeof(r));
-	oci_argv_delete(&o, log, id, &argv);
+	oci_argv_delete(&o, log, id, true, &argv);
 	run(argv.items, &r, NULL);
 	return rc;
 }
@@ -212,7 +216,7 @@ static int trial(const char *program, const struct strlist *args, const char *pa
 	return rc;
 }
 
-/* --- the note of an earlier probe --------------------------------------------------------------- */
+/* --- the note of an earlier probe ------------------------------------------------------------- */
 
 static char *note_path(const char *program, const struct strlist *args, const char *work_dir)
 {
@@ -267,10 +271,11 @@ static void write_note(const char *path, const struct probe *p)
 static int check_host(const char *version, struct error *err)
 {
 	if (str_has_prefix(version, "crun") && cgroup_is_hybrid())
-		return error_set(err, ENOTSUP,
-				 "crun does not run on hybrid cgroup hosts (cgroup2 is mounted below a "
-				 "cgroup v1 tree): install runc, or boot with "
-				 "systemd.unified_cgroup_hierarchy=1");
+		return error_set(
+			err, ENOTSUP,
+			"crun does not run on hybrid cgroup hosts (cgroup2 is mounted below a "
+			"cgroup v1 tree): install runc, or boot with "
+			"systemd.unified_cgroup_hierarchy=1");
 	return 0;
 }
 

@@ -17,6 +17,7 @@ void bundle_finish(struct bundle *b)
 	strlist_finish(&b->masked_paths);
 	strlist_finish(&b->readonly_paths);
 	strlist_finish(&b->annotations);
+	strlist_finish(&b->sysctls);
 	arena_finish(&b->arena);
 }
 
@@ -48,8 +49,7 @@ static void put_env(struct json_writer *w, const struct json *env, bool tty)
 	bool has_term = false;
 
 	json_put_array(w, "env");
-	json_for_each(e, env)
-	{
+	json_for_each(e, env) {
 		if (e->type != JSON_STRING)
 			continue;
 		has_term |= str_has_prefix(e->text, "TERM=");
@@ -70,8 +70,7 @@ static char *derive(const struct json *process, char *const *argv, size_t argc, 
 	json_put_bool(&w, "terminal", tty);
 	json_put_strings(&w, "args", argv, argc);
 	put_env(&w, json_get(process, "env"), tty);
-	json_for_each(m, process)
-	{
+	json_for_each(m, process) {
 		if (str_eq(m->key, "terminal") || str_eq(m->key, "args") || str_eq(m->key, "env"))
 			continue;
 		json_key(&w, m->key);

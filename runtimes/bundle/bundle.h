@@ -26,7 +26,7 @@ struct bundle_id_map {
 
 struct bundle_mount {
 	const char *target, *type, *source;
-	const char *options; /* comma-separated */
+	const char *options;				 /* comma-separated */
 	const struct bundle_id_map *uid_maps, *gid_maps; /* idmapped mount; NULL: none */
 	size_t n_uid_maps, n_gid_maps;
 };
@@ -102,8 +102,8 @@ struct bundle {
 	const char *cgroup;
 	struct bundle_resources resources;
 	enum bundle_seccomp seccomp;
-	const struct json *seccomp_json; /* for BUNDLE_SECCOMP_JSON */
-	struct strlist annotations;      /* key, value, key, value, ... */
+	const struct json *seccomp_json;     /* for BUNDLE_SECCOMP_JSON */
+	struct strlist annotations, sysctls; /* key, value, key, value, ... */
 };
 
 void bundle_finish(struct bundle *b);

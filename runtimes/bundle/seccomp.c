@@ -9,10 +9,16 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "runtimes/bundle/bundle.h"
+
+#define X32_CALLS 0x40000000 /* __X32_SYSCALL_BIT */
 
 /* Space-separated names, by what they are about. */
 static const char *const always[] = {
@@ -21,21 +27,28 @@ static const char *const always[] = {
 	"faccessat faccessat2 fadvise64 fadvise64_64 fallocate fchdir fchmod fchmodat fchmodat2 "
 	"fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock fremovexattr "
 	"fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futimesat "
-	"getcwd getdents getdents64 getxattr getxattrat ioctl lchown lchown32 lgetxattr link linkat "
+	"getcwd getdents getdents64 getxattr getxattrat ioctl lchown lchown32 lgetxattr link "
+	"linkat "
 	"listxattr listxattrat llistxattr lremovexattr lseek _llseek lsetxattr lstat lstat64 mkdir "
 	"mkdirat mknod mknodat name_to_handle_at newfstatat oldfstat oldlstat oldstat open openat "
-	"openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat "
-	"readv removexattr removexattrat rename renameat renameat2 rmdir sendfile sendfile64 setxattr "
-	"setxattrat splice stat stat64 statfs statfs64 statx symlink symlinkat sync sync_file_range "
+	"openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink "
+	"readlinkat "
+	"readv removexattr removexattrat rename renameat renameat2 rmdir sendfile sendfile64 "
+	"setxattr "
+	"setxattrat splice stat stat64 statfs statfs64 statx symlink symlinkat sync "
+	"sync_file_range "
 	"sync_file_range2 syncfs tee truncate truncate64 umask unlink unlinkat utime utimensat "
 	"utimensat_time64 utimes vmsplice write writev file_getattr file_setattr cachestat",
 	/* memory */
-	"brk get_mempolicy madvise map_shadow_stack membarrier memfd_create memfd_secret mincore mlock "
+	"brk get_mempolicy madvise map_shadow_stack membarrier memfd_create memfd_secret mincore "
+	"mlock "
 	"mlock2 mlockall mmap mmap2 mprotect mremap mseal msync munlock munlockall munmap "
 	"pkey_alloc pkey_free pkey_mprotect process_mrelease remap_file_pages",
 	/* processes and threads */
-	"arch_prctl capget capset execve execveat exit exit_group fork futex futex_requeue futex_time64 "
-	"futex_wait futex_waitv futex_wake get_robust_list get_thread_area getcpu getegid getegid32 "
+	"arch_prctl capget capset execve execveat exit exit_group fork futex futex_requeue "
+	"futex_time64 "
+	"futex_wait futex_waitv futex_wake get_robust_list get_thread_area getcpu getegid "
+	"getegid32 "
 	"geteuid geteuid32 getgid getgid32 getgroups getgroups32 getpgid getpgrp getpid getppid "
 	"getpriority getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid gettid "
 	"getuid getuid32 landlock_add_rule landlock_create_ruleset landlock_restrict_self "
@@ -50,20 +63,26 @@ static const char *const always[] = {
 	"waitpid times",
 	/* signals and time */
 	"alarm clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime "
-	"clock_gettime64 clock_nanosleep clock_nanosleep_time64 adjtimex getitimer gettimeofday kill "
+	"clock_gettime64 clock_nanosleep clock_nanosleep_time64 adjtimex getitimer gettimeofday "
+	"kill "
 	"nanosleep pause rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn "
-	"rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo setitimer sigaltstack "
+	"rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo setitimer "
+	"sigaltstack "
 	"sigprocmask sigreturn signal signalfd signalfd4 tgkill time timer_create timer_delete "
-	"timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create "
+	"timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 "
+	"timerfd_create "
 	"timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 tkill",
 	/* waiting, pipes, notification, asynchronous I/O */
 	"_newselect epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 "
 	"epoll_wait epoll_wait_old eventfd eventfd2 inotify_add_watch inotify_init inotify_init1 "
-	"inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents io_pgetevents_time64 io_setup "
-	"io_submit ioprio_get ioprio_set pipe pipe2 poll ppoll ppoll_time64 pselect6 pselect6_time64 "
+	"inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents io_pgetevents_time64 "
+	"io_setup "
+	"io_submit ioprio_get ioprio_set pipe pipe2 poll ppoll ppoll_time64 pselect6 "
+	"pselect6_time64 "
 	"select",
 	/* sockets; socket() itself has a rule of its own */
-	"accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg "
+	"accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom "
+	"recvmmsg "
 	"recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketcall "
 	"socketpair",
 	/* System V and POSIX IPC */
@@ -79,11 +98,13 @@ static const struct {
 	const char *names;
 } with_cap[] = {
 	{ CAP_DAC_READ_SEARCH, "open_by_handle_at" },
-	{ CAP_SYS_ADMIN,
-	  "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr "
-	  "lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr "
-	  "perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 "
-	  "unshare" },
+	{ CAP_SYS_ADMIN, "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick "
+			 "lookup_dcookie lsm_get_self_attr "
+			 "lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount "
+			 "open_tree open_tree_attr "
+			 "perf_event_open quotactl quotactl_fd setdomainname sethostname setns "
+			 "syslog umount umount2 "
+			 "unshare" },
 	{ CAP_SYS_BOOT, "reboot" },
 	{ CAP_SYS_CHROOT, "chroot" },
 	{ CAP_SYS_MODULE, "delete_module finit_module init_module" },
@@ -121,8 +142,8 @@ static void put_rule(struct json_writer *w, const char *names)
 	json_end_object(w);
 }
 
-static void put_arg_rule(struct json_writer *w, const char *names, unsigned int index, uint64_t value,
-			 uint64_t value_two, const char *op)
+static void put_arg_rule(struct json_writer *w, const char *names, unsigned int index,
+			 uint64_t value, uint64_t value_two, const char *op)
 {
 	begin_rule(w, names, "SCMP_ACT_ALLOW");
 	json_put_array(w, "args");
@@ -160,21 +181,44 @@ static void put_args_rules(struct json_writer *w, uint64_t caps)
 	put_errno_rule(w, "clone3", ENOSYS); /* its flags are in memory: libc falls back to clone */
 }
 
+/*
+ * An architecture costs each start of a container and each exec about 8 ms, in which the runtime
+ * compiles its filter.  x32 is in few kernels, and where it is not no program can use it.
+ */
+#if defined(__x86_64__)
+static bool has_x32;
+
+/* In a child: a filter around this process may answer by killing. */
+static void probe_x32(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(syscall(X32_CALLS | SYS_getpid) < 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	has_x32 = pid > 0 && status == 0;
+}
+#endif
+
 static void put_architectures(struct json_writer *w)
 {
-	static const char *const list[] = {
+	json_put_array(w, "architectures");
 #if defined(__x86_64__)
-		"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32",
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, probe_x32);
+	json_string(w, "SCMP_ARCH_X86_64");
+	json_string(w, "SCMP_ARCH_X86");
+	if (has_x32)
+		json_string(w, "SCMP_ARCH_X32");
 #elif defined(__aarch64__)
-		"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM",
+	json_string(w, "SCMP_ARCH_AARCH64");
+	json_string(w, "SCMP_ARCH_ARM");
 #else
 #error "name this architecture for libseccomp"
 #endif
-	};
-
-	json_put_array(w, "architectures");
-	for (size_t i = 0; i < ARRAY_LEN(list); i++)
-		json_string(w, list[i]);
 	json_end_array(w);
 }
 

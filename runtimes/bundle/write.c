@@ -250,6 +250,14 @@ static void put_seccomp(struct json_writer *w, const struct bundle *b)
 		json_value(w, b->seccomp_json);
 }
 
+static void put_pairs(struct json_writer *w, const char *key, const struct strlist *pairs)
+{
+	json_put_object(w, key);
+	for (size_t i = 0; i + 1 < pairs->count; i += 2)
+		json_put_string(w, pairs->items[i], pairs->items[i + 1]);
+	json_end_object(w);
+}
+
 static void put_linux(struct json_writer *w, const struct bundle *b)
 {
 	json_put_object(w, "linux");
@@ -258,18 +266,12 @@ static void put_linux(struct json_writer *w, const struct bundle *b)
 	put_devices(w, b);
 	put_resources(w, b);
 	put_seccomp(w, b);
+	if (b->sysctls.count > 0)
+		put_pairs(w, "sysctl", &b->sysctls);
 	put_list(w, "maskedPaths", &b->masked_paths);
 	put_list(w, "readonlyPaths", &b->readonly_paths);
 	put_optional(w, "rootfsPropagation", b->root_propagation);
 	put_optional(w, "mountLabel", b->mount_label);
-	json_end_object(w);
-}
-
-static void put_annotations(struct json_writer *w, const struct strlist *a)
-{
-	json_put_object(w, "annotations");
-	for (size_t i = 0; i + 1 < a->count; i += 2)
-		json_put_string(w, a->items[i], a->items[i + 1]);
 	json_end_object(w);
 }
 
@@ -288,7 +290,7 @@ char *bundle_json(const struct bundle *b)
 	put_optional(&w, "hostname", b->hostname);
 	put_mounts(&w, b);
 	put_linux(&w, b);
-	put_annotations(&w, &b->annotations);
+	put_pairs(&w, "annotations", &b->annotations);
 	json_end_object(&w);
 	return strbuf_steal(&out);
 }
@@ -313,8 +315,7 @@ static void rewrite_process(struct json_writer *w, const struct json *process,
 	const struct json *m;
 
 	json_put_object(w, "process");
-	json_for_each(m, process)
-	{
+	json_for_each(m, process) {
 		if (str_eq(m->key, "oomScoreAdj"))
 			json_put_i64(w, m->key, r->oom_score_adj);
 		else
@@ -329,8 +330,7 @@ static void rewrite_linux(struct json_writer *w, const struct json *linux_part,
 	const struct json *m, *devices;
 
 	json_put_object(w, "linux");
-	json_for_each(m, linux_part)
-	{
+	json_for_each(m, linux_part) {
 		if (!str_eq(m->key, "resources")) {
 			copy_member(w, m);
 			continue;
@@ -352,8 +352,7 @@ static char *rewrite(const struct json *config, const struct rewrite *r)
 	const struct json *m;
 
 	json_begin_object(&w);
-	json_for_each(m, config)
-	{
+	json_for_each(m, config) {
 		if (str_eq(m->key, "process"))
 			rewrite_process(&w, m, r);
 		else if (str_eq(m->key, "linux"))

@@ -18,7 +18,7 @@
 
 #define SINK_MAX    (1 << 20)
 #define INPUT_BYTES 4096
-#define END_MS      10000
+#define END_MS	    10000
 
 struct sink {
 	struct client *client;
@@ -38,7 +38,7 @@ struct client {
 	struct loop_timer *timer; /* bounds the end */
 };
 
-/* --- output -------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void sink_close(struct sink *s)
 {
@@ -131,7 +131,7 @@ void attached_output(struct stdio *io, enum crilog_stream which, const char *dat
 		sink_write(&c->sinks[which], data, len);
 }
 
-/* --- input --------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static void on_input(void *data, uint32_t events)
 {
@@ -162,8 +162,7 @@ void attached_pause(struct stdio *io)
 {
 	struct client *c;
 
-	list_for_each(c, &io->clients, in_stdio)
-	{
+	list_for_each(c, &io->clients, in_stdio) {
 		loop_fd_remove(c->in_watch);
 		c->in_watch = NULL;
 	}
@@ -177,7 +176,7 @@ void attached_resume(struct stdio *io)
 		watch_input(c);
 }
 
-/* --- coming and going ---------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------------------- */
 
 /* An interrupted client counts as one whose stdin ended. */
 static void on_gone(void *data)

@@ -21,9 +21,9 @@
 #include "base/mem.h"
 #include "runtimes/monitor/protocol.h"
 
-#define CALL_MS       2000
+#define CALL_MS	      2000
 #define DELETE_MS     25000
-#define UNDO_MS       25000 /* after a failed run, `delete` may take that long */
+#define UNDO_MS	      25000 /* after a failed run, `delete` may take that long */
 #define EXIT_FILE_MAX 4096
 
 struct call {
@@ -42,7 +42,7 @@ static void call_finish(struct call *c)
 	c->reply = NULL;
 }
 
-/* --- one call ------------------------------------------------------------------------------------ */
+/* --- one call --------------------------------------------------------------------------------- */
 
 static int call_send(struct call *c, const char *dir, Monitor__Request *r, const int *fds,
 		     size_t nfds, struct error *err)
@@ -109,7 +109,7 @@ static int call_simple(const char *dir, Monitor__Request *r, int result_ms, stru
 	return rc;
 }
 
-/* --- mounts and containers ----------------------------------------------------------------------- */
+/* --- mounts and containers -------------------------------------------------------------------- */
 
 struct mounts {
 	Monitor__Mount messages[PROTOCOL_MAX_FDS];
@@ -234,7 +234,7 @@ int monitor_list(const char *dir, struct strlist *ret, struct error *err)
 	return rc;
 }
 
-/* --- exits --------------------------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------------------------------ */
 
 int monitor_read_exit(const char *dir, const char *container_id, struct monitor_exit *ret,
 		      struct error *err)
@@ -299,7 +299,7 @@ int monitor_next_exit(int fd, struct monitor_exit *ret)
 	return rc;
 }
 
-/* --- exec ---------------------------------------------------------------------------------------- */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 /* The process object goes by file: it may be larger than a message. */
 static int write_process(const char *dir, const char *json, char name[32], struct error *err)
@@ -386,7 +386,7 @@ void monitor_exec_close(struct monitor_exec_handle *h)
 	close_fd(&h->console);
 }
 
-/* --- attach and dial ----------------------------------------------------------------------------- */
+/* --- attach and dial -------------------------------------------------------------------------- */
 
 int monitor_attach(const char *dir, const char *container_id, bool in, bool out, bool err_stream,
 		   struct monitor_attach *ret, struct error *err)

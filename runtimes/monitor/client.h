@@ -22,14 +22,14 @@
 #include "base/str.h"
 
 struct monitor_spawn {
-	const char *program;             /* bulkhead-monitor */
-	const char *id;                  /* sandbox id */
-	const char *dir;                 /* state/pods/<id>: socket, exits/<container id>, log */
-	int netns_fd;                    /* -1: the host's */
+	const char *program;		 /* bulkhead-monitor */
+	const char *id;			 /* sandbox id */
+	const char *dir;		 /* state/pods/<id>: socket, exits/<container id>, log */
+	int netns_fd;			 /* -1: the host's */
 	const char *const *cgroup_procs; /* see spawn.h */
-	const char *runtime;             /* OCI runtime program */
+	const char *runtime;		 /* OCI runtime program */
 	const char *const *runtime_args; /* before the subcommand; NULL-terminated */
-	const char *runtime_root;        /* its --root */
+	const char *runtime_root;	 /* its --root */
 	enum log_level log_level;
 };
 
@@ -44,7 +44,7 @@ struct monitor_mount {
 
 struct monitor_container {
 	const char *id;
-	const char *bundle;   /* directory with config.json */
+	const char *bundle; /* directory with config.json */
 	bool terminal, stdin_open, stdin_once;
 	const char *log_path; /* absolute; NULL or "": no log */
 	const char *cgroup;   /* for the OOM count at exit, cgroup.h path */
@@ -59,8 +59,8 @@ int monitor_mount(const char *dir, const struct monitor_mount *mounts, size_t co
  * monitor_run() - `runtime run --detach` of the bundle: created and started on return.
  * On failure the runtime's own message is the error, what was made is deleted again.
  */
-int monitor_run(const char *dir, const struct monitor_container *c, int timeout_ms,
-		pid_t *ret_pid, int64_t *ret_started_ns, struct error *err);
+int monitor_run(const char *dir, const struct monitor_container *c, int timeout_ms, pid_t *ret_pid,
+		int64_t *ret_started_ns, struct error *err);
 /* monitor_delete() - `runtime delete --force`, unmount and forget the container; absent is fine. */
 int monitor_delete(const char *dir, const char *container_id, struct error *err);
 int monitor_reopen_log(const char *dir, const char *container_id, struct error *err);
@@ -94,12 +94,12 @@ struct monitor_exec {
 	const char *container_id;
 	const char *process_json; /* OCI process object */
 	bool terminal;
-	int stdio[3];             /* given to the process; -1 /dev/null; ignored with terminal */
+	int stdio[3]; /* given to the process; -1 /dev/null; ignored with terminal */
 };
 
 /* A running exec: closing fd (or this server's death) kills its process tree. */
 struct monitor_exec_handle {
-	int fd;      /* readable when it ended */
+	int fd;	     /* readable when it ended */
 	int console; /* pty master with terminal, else -1; owned by the caller */
 	pid_t pid;
 };

@@ -4,8 +4,9 @@
  *
  * A chunk of output becomes one writev(2): headers in a small array, the text straight from the
  * chunk.  Only a line whose end has not come yet is copied, until its newline, its 16384th byte
- * or the container's end.  A full disk must not stop the container: its bytes are dropped and
- * counted, and the next line that fits begins on a line of its own.
+ * or the container's end (which makes it a partial line: readers add a newline to full ones).  A
+ * full disk must not stop the container: its bytes are dropped and counted, and the next line that
+ * fits begins on a line of its own.
  */
 #include "runtimes/monitor/crilog.h"
 
@@ -32,8 +33,9 @@ struct batch {
 	int n_lines, n_parts;
 };
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- the file --------------------------------------------------------------------------------- */
 
+/* Not through a symlink: a pod that may write into the logs' directory would choose the file. */
 static int open_file(const char *path, struct error *err)
 {
 	char *dir cleanup_free = xstrdup(path);
@@ -45,7 +47,9 @@ static int open_file(const char *path, struct error *err)
 		if (path_mkdirs(dir, 0755, err) < 0)
 			return err ? err->code : -EIO;
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	fd = open(path,
+		  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		  0640);
 	return fd < 0 ? error_errno(err, errno, "open log %s", path) : fd;
 }
 
@@ -118,7 +122,7 @@ static void put_parts(struct crilog *log, struct iovec *v, int n)
 	log->dropped = 0;
 }
 
-/* --- lines --------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static void add_part(struct batch *b, const void *data, size_t len)
 {
@@ -199,7 +203,7 @@ void crilog_close(struct crilog *log)
 
 		if (log->fd >= 0 && log->partial[i].len > 0) {
 			batch_begin(&b, log, (enum crilog_stream)i);
-			add_line(&b, 'F', NULL, 0);
+			add_line(&b, 'P', NULL, 0); /* F would claim a newline */
 			batch_flush(&b);
 		}
 		strbuf_finish(&log->partial[i]);

@@ -21,10 +21,10 @@ enum crilog_stream { CRILOG_STDOUT, CRILOG_STDERR };
 /* One file, both streams.  {.fd = -1} is a log to nowhere. */
 struct crilog {
 	int fd;
-	char *path;                /* owned; NULL: none */
-	struct strbuf partial[2];  /* a line whose end has not come, per stream */
-	bool mid_line;             /* the disk took only a part of what was written last */
-	uint64_t dropped;          /* bytes that the disk refused */
+	char *path;		  /* owned; NULL: none */
+	struct strbuf partial[2]; /* a line whose end has not come, per stream */
+	bool mid_line;		  /* the disk took only a part of what was written last */
+	uint64_t dropped;	  /* bytes that the disk refused */
 };
 
 /* crilog_open() - create @path (0640) and its directories, or append to it. */

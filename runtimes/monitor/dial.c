@@ -72,8 +72,8 @@ static int begin_connect(struct dial *d)
 	d->fd = socket(d->v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (d->fd < 0)
 		return -errno;
-	rc = d->v6 ? connect(d->fd, (struct sockaddr *)&v6, sizeof(v6)) :
-		     connect(d->fd, (struct sockaddr *)&v4, sizeof(v4));
+	rc = d->v6 ? connect(d->fd, (struct sockaddr *)&v6, sizeof(v6))
+		   : connect(d->fd, (struct sockaddr *)&v4, sizeof(v4));
 	return rc < 0 ? -errno : 0;
 }
 

@@ -130,7 +130,7 @@ int execs_start(struct monitor *m, struct conn *c, const Monitor__Request *r, co
 	if (rc == 0) {
 		names = invoke_names(&e->invoke, r->id);
 		oci_argv_exec(&m->oci, &names, e->process_file, &argv);
-		rc = invoke_start(&e->invoke, &argv, stdio,
+		rc = invoke_start(&e->invoke, &argv, stdio, NULL,
 				  (int)MIN(MAX(r->timeout_ms, 1), TIMEOUT_MAX_MS), on_started, e,
 				  err);
 	}

@@ -65,8 +65,9 @@ static void on_late(void *data)
 	process_kill(v->pid, SIGKILL);
 }
 
-int invoke_start(struct invoke *v, const struct strlist *argv, const int stdio[3], int timeout_ms,
-		 invoke_fn *fn, void *data, struct error *err)
+int invoke_start(struct invoke *v, const struct strlist *argv, const int stdio[3],
+		 const struct run_mounts *mounts, int timeout_ms, invoke_fn *fn, void *data,
+		 struct error *err)
 {
 	struct spawn s = SPAWN_INIT;
 	int rc;
@@ -74,6 +75,14 @@ int invoke_start(struct invoke *v, const struct strlist *argv, const int stdio[3
 	s.program = argv->items[0];
 	s.argv = (const char *const *)argv->items;
 	memcpy(s.stdio, stdio, sizeof(s.stdio));
+	if (mounts) {
+		s.ns_fds = &v->m->host_mounts;
+		s.n_ns_fds = 1;
+		s.own_mounts = true;
+		s.mounts = mounts->list;
+		s.n_mounts = mounts->count;
+		s.cwd = v->m->dir;
+	}
 	rc = spawn_start(&s, &v->pid, NULL, err);
 	if (rc < 0)
 		return rc;
@@ -124,8 +133,7 @@ static int code_of(const char *text)
 	return EIO;
 }
 
-int invoke_failed(const struct invoke *v, int exit_code, const char *stderr_text,
-		  struct error *err)
+int invoke_failed(const struct invoke *v, int exit_code, const char *stderr_text, struct error *err)
 {
 	struct strbuf text cleanup_strbuf = { 0 };
 	const char *program = v->m->oci.program;

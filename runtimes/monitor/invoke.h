@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "runtimes/monitor/monitor.h"
+#include "runtimes/monitor/mounts.h"
 #include "runtimes/oci/oci.h"
 
 /* The runtime ended, or was killed at its bound; @exit_code 0-255. */
@@ -31,9 +32,13 @@ struct invoke {
 int invoke_init(struct invoke *v, struct monitor *m, bool terminal, struct error *err);
 /* invoke_names() - for oci_argv_*. */
 struct oci_start invoke_names(const struct invoke *v, const char *id);
-/* invoke_start() - @argv with @stdio; killed after @timeout_ms. */
-int invoke_start(struct invoke *v, const struct strlist *argv, const int stdio[3], int timeout_ms,
-		 invoke_fn *fn, void *data, struct error *err);
+/*
+ * invoke_start() - @argv with @stdio; killed after @timeout_ms.
+ * @mounts: what it sees besides the host's mounts; NULL: it is content with the monitor's.
+ */
+int invoke_start(struct invoke *v, const struct strlist *argv, const int stdio[3],
+		 const struct run_mounts *mounts, int timeout_ms, invoke_fn *fn, void *data,
+		 struct error *err);
 /* invoke_pid() - what it wrote to its pid file. */
 int invoke_pid(const struct invoke *v, pid_t *ret_pid, struct error *err);
 /* invoke_console() - the pty master that it sent, before it ended. */

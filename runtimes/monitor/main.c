@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "runtimes/monitor/monitor.h"
+#include "runtimes/monitor/mounts.h"
 #include "runtimes/monitor/serve.h"
 
 #define FD_LISTEN 3
@@ -54,19 +54,16 @@ static int make_dir(const char *name, mode_t mode, struct error *err)
 	return 0;
 }
 
-/*
- * The copy of the host's mounts stays a peer of them, so that volumes propagate both ways.  The
- * directory is entered after that: as a working directory it must be the copy's.
- */
-static int enter(const char *dir, struct error *err)
+/* The directory is entered last: as a working directory it must be that of our own mounts. */
+static int enter(struct monitor *m, struct error *err)
 {
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_errno(err, errno, "make a mount namespace");
-	if (chdir(dir) < 0)
-		return error_errno(err, errno, "enter %s", dir);
+	if (mounts_init(m, err) < 0)
+		return err->code;
+	if (chdir(m->dir) < 0)
+		return error_errno(err, errno, "enter %s", m->dir);
 	if (make_dir("exits", 0755, err) < 0 || make_dir("tmp", 0700, err) < 0)
 		return err->code;
 	return 0;
@@ -86,7 +83,7 @@ static void protect_from_oom(void)
 
 static int begin(struct monitor *m, struct error *err)
 {
-	int rc = enter(m->dir, err);
+	int rc = enter(m, err);
 
 	if (rc == 0)
 		rc = loop_create(&m->loop, err);

@@ -16,9 +16,11 @@
 
 struct monitor {
 	struct loop *loop;
-	const char *id;  /* of the pod */
+	const char *id;	 /* of the pod */
 	const char *dir; /* absolute; also our working directory */
 	struct oci oci;
+	int host_mounts;       /* the mount namespace that runtimes start from */
+	struct strlist mounts; /* the pod's own: targets, in the order they were attached */
 	unsigned int sequence; /* names files below tmp/ */
 	struct list runs;      /* struct run: containers */
 	size_t n_runs;

@@ -12,7 +12,7 @@
 
 #define PROTOCOL_VERSION   1
 #define PROTOCOL_MAX_BYTES 16384 /* a message */
-#define PROTOCOL_MAX_FDS   60    /* passed with one */
+#define PROTOCOL_MAX_FDS   60	 /* passed with one */
 
 /* protocol_send_request/reply() - one message.  Return: 0 or -errno (-EAGAIN: peer is full). */
 int protocol_send_request(int sock, const Monitor__Request *r, const int *fds, size_t nfds);

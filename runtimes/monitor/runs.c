@@ -3,8 +3,11 @@
  * Containers: run, exit, delete.
  *
  *   STARTING -runtime said 0-> RUNNING -reaped-> DRAINING -output taken-> ENDED -delete-> (gone)
- *       `-it failed-> UNDOING -runtime delete-> (gone)                      ^
- *   DELETING is ENDED or RUNNING while `runtime delete --force` works ------'
+ *       `-it failed-> UNDOING -runtime delete-> (gone)
+ *
+ * What the runtime holds of a container (state, cgroup) goes as soon as it has ended: `runtime
+ * delete` runs then, and the server's delete, which comes later, finds nothing left to do.  Only
+ * one that still runs, or whose first delete failed, is deleted with --force.
  *
  * While a runtime starts a container, its output stays in the pipes: if it fails, what is there
  * is the runtime's own message and not the container's log.
@@ -13,27 +16,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/spawn.h"
 #include "runtimes/cgroup/cgroup.h"
 #include "runtimes/monitor/attached.h"
 #include "runtimes/monitor/exitfile.h"
 #include "runtimes/monitor/invoke.h"
+#include "runtimes/monitor/mounts.h"
 #include "runtimes/monitor/watchers.h"
 
-#define RUNS_MAX         110 /* their list fits one message */
-#define DELETE_MS        20000
-#define TIMEOUT_MAX_MS   600000
+#define RUNS_MAX	 110 /* their list fits one message */
+#define DELETE_MS	 20000
+#define TIMEOUT_MAX_MS	 600000
 #define CONSOLE_DRAIN_MS 200
 
 enum run_state { STARTING, RUNNING, DRAINING, ENDED, UNDOING };
@@ -42,9 +42,9 @@ struct run {
 	struct list in_monitor;
 	struct monitor *m;
 	enum run_state state;
-	bool deleting;
+	bool deleting; /* `runtime delete` works */
+	bool deleted;  /* it did: only our record is left */
 	char *bundle, *cgroup;
-	struct strlist mounts; /* targets, in the order they were attached */
 	struct stdio io;
 	struct invoke invoke;
 	struct conn *conn; /* who waits for run or delete; NULL: nobody */
@@ -66,55 +66,8 @@ static struct run *find(struct monitor *m, const char *id)
 	return NULL;
 }
 
-/* --- mounts -------------------------------------------------------------------------------------- */
-
-/* Below our working directory, never through a symlink or out of it. */
-static int open_target(const char *target, struct error *err)
-{
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-	int fd;
-
-	if (path_mkdirs(target, 0755, err) < 0)
-		return err->code;
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
-	return fd < 0 ? error_errno(err, errno, "mount target %s", target) : fd;
-}
-
-static void unmount(struct strlist *targets)
-{
-	for (size_t i = targets->count; i > 0; i--)
-		if (umount2(targets->items[i - 1], MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			log_warn("unmount %s: %s", targets->items[i - 1], strerror(errno));
-	strlist_finish(targets);
-}
-
-int runs_mount(Monitor__Mount *const *mounts, size_t count, const int *fds, struct strlist *ret,
-	       struct error *err)
-{
-	struct strlist done = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		int target cleanup_close = open_target(mounts[i]->target, err);
-
-		if (target < 0)
-			rc = target;
-		else if (move_mount(fds[i], "", target, "",
-				    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			rc = error_errno(err, errno, "attach mount at %s", mounts[i]->target);
-		else
-			strlist_add(&done, mounts[i]->target);
-	}
-	if (rc < 0)
-		unmount(&done);
-	for (size_t i = 0; ret && i < done.count; i++)
-		strlist_add(ret, done.items[i]);
-	strlist_finish(&done);
-	return rc;
-}
-
-/* --- the record ---------------------------------------------------------------------------------- */
+/* --- the record ----------------------------------------------------------------------------------
+ */
 
 static struct run *create(struct monitor *m, const Monitor__Container *c)
 {
@@ -142,7 +95,6 @@ static void destroy(struct run *r)
 	loop_timer_remove(r->drain);
 	invoke_finish(&r->invoke);
 	stdio_finish(&r->io);
-	unmount(&r->mounts);
 	exitfile_remove(r->m->dir, r->exit.container_id);
 	free(r->bundle);
 	free(r->cgroup);
@@ -164,7 +116,98 @@ static void take_on(struct run *r, struct conn *c)
 	serve_pending(c);
 }
 
-/* --- exit ---------------------------------------------------------------------------------------- */
+/* --- what the runtime holds ----------------------------------------------------------------------
+ */
+
+static int invoke_delete(struct run *r, bool force, invoke_fn *fn, struct error *err)
+{
+	struct strlist argv cleanup_strlist = { 0 };
+	const int nothing[3] = { -1, -1, -1 };
+	int rc = invoke_init(&r->invoke, r->m, false, err);
+
+	if (rc == 0) {
+		oci_argv_delete(&r->m->oci, r->invoke.log, r->exit.container_id, force, &argv);
+		rc = invoke_start(&r->invoke, &argv, nothing, NULL, DELETE_MS, fn, r, err);
+	}
+	if (rc < 0)
+		invoke_finish(&r->invoke);
+	return rc;
+}
+
+static void on_deleted(void *data, int exit_code)
+{
+	struct run *r = data;
+	Monitor__Reply reply = MONITOR__REPLY__INIT;
+	struct error err = ERROR_INIT;
+	struct conn *c = r->conn;
+
+	r->deleting = false;
+	r->conn = NULL;
+	serve_on_gone(c, NULL, NULL);
+	if (exit_code != 0 || r->invoke.timed_out) {
+		invoke_failed(&r->invoke, exit_code, NULL, &err);
+		invoke_finish(&r->invoke);
+		if (c)
+			serve_fail(c, &err);
+		return;
+	}
+	destroy(r);
+	serve_finish(c, &reply, NULL, 0);
+}
+
+static int delete_by_force(struct run *r, struct conn *c, struct error *err)
+{
+	int rc = invoke_delete(r, true, on_deleted, err);
+
+	if (rc < 0)
+		return rc;
+	r->deleting = true;
+	take_on(r, c);
+	return 0;
+}
+
+/* Whoever asked for the delete while this one worked gets its result, or a better try. */
+static void on_tidied(void *data, int exit_code)
+{
+	struct run *r = data;
+	Monitor__Reply reply = MONITOR__REPLY__INIT;
+	struct error err = ERROR_INIT;
+	struct conn *c = r->conn;
+
+	r->deleting = false;
+	r->deleted = exit_code == 0 && !r->invoke.timed_out;
+	if (!r->deleted) {
+		invoke_failed(&r->invoke, exit_code, NULL, &err);
+		log_warn("container %s: %s", r->exit.container_id, err.text);
+	}
+	invoke_finish(&r->invoke);
+	r->conn = NULL;
+	serve_on_gone(c, NULL, NULL);
+	if (!c)
+		return;
+	if (r->deleted) {
+		destroy(r);
+		serve_finish(c, &reply, NULL, 0);
+	} else if (delete_by_force(r, c, &err) < 0) {
+		serve_fail(c, &err);
+	}
+}
+
+/* tidy() - it has ended: let the runtime forget it. */
+static void tidy(struct run *r)
+{
+	struct error err = ERROR_INIT;
+
+	if (r->deleting)
+		return;
+	if (invoke_delete(r, false, on_tidied, &err) == 0)
+		r->deleting = true;
+	else
+		log_warn("container %s: %s", r->exit.container_id, err.text);
+}
+
+/* --- exit ----------------------------------------------------------------------------------------
+ */
 
 static void finish_exit(struct run *r)
 {
@@ -178,6 +221,7 @@ static void finish_exit(struct run *r)
 	r->state = ENDED;
 	r->exit_number = ++r->m->exit_count;
 	watchers_tell(r->m);
+	tidy(r);
 }
 
 static void on_drained(void *data)
@@ -209,7 +253,8 @@ static void on_exit_status(void *data, int status)
 	loop_timer_arm(r->drain, CONSOLE_DRAIN_MS);
 }
 
-/* --- run ----------------------------------------------------------------------------------------- */
+/* --- run -----------------------------------------------------------------------------------------
+ */
 
 static void on_undone(void *data, int exit_code)
 {
@@ -226,18 +271,6 @@ static void on_undone(void *data, int exit_code)
 		serve_fail(c, &why);
 }
 
-static int invoke_delete(struct run *r, invoke_fn *fn, struct error *err)
-{
-	struct strlist argv cleanup_strlist = { 0 };
-	const int nothing[3] = { -1, -1, -1 };
-	int rc = invoke_init(&r->invoke, r->m, false, err);
-
-	if (rc < 0)
-		return rc;
-	oci_argv_delete(&r->m->oci, r->invoke.log, r->exit.container_id, &argv);
-	return invoke_start(&r->invoke, &argv, nothing, DELETE_MS, fn, r, err);
-}
-
 /* undo() - r->why says what failed. */
 static void undo(struct run *r)
 {
@@ -245,9 +278,8 @@ static void undo(struct run *r)
 
 	r->state = UNDOING;
 	invoke_finish(&r->invoke);
-	if (invoke_delete(r, on_undone, &err) < 0) {
+	if (invoke_delete(r, true, on_undone, &err) < 0) {
 		log_warn("container %s: %s", r->exit.container_id, err.text);
-		invoke_finish(&r->invoke);
 		on_undone(r, 0);
 	}
 }
@@ -294,7 +326,7 @@ static void on_started(void *data, int exit_code)
 }
 
 /* launch() - start the runtime; the container's ends of the pipes are its stdio. */
-static int launch(struct run *r, int timeout_ms, struct error *err)
+static int launch(struct run *r, const struct run_mounts *mounts, int timeout_ms, struct error *err)
 {
 	struct strlist argv cleanup_strlist = { 0 };
 	struct oci_start names;
@@ -306,10 +338,23 @@ static int launch(struct run *r, int timeout_ms, struct error *err)
 	if (rc == 0) {
 		names = invoke_names(&r->invoke, r->exit.container_id);
 		oci_argv_run(&r->m->oci, &names, r->bundle, &argv);
-		rc = invoke_start(&r->invoke, &argv, child, timeout_ms, on_started, r, err);
+		rc = invoke_start(&r->invoke, &argv, child, mounts, timeout_ms, on_started, r, err);
 	}
 	for (int i = 0; i < 3; i++)
 		close_fd(&child[i]);
+	return rc;
+}
+
+static int launch_with_mounts(struct run *r, const Monitor__Request *q, const int *fds,
+			      struct error *err)
+{
+	int timeout_ms = (int)MIN(MAX(q->timeout_ms, 1), TIMEOUT_MAX_MS);
+	struct run_mounts mounts;
+	int rc = mounts_of_run(r->m, q->mounts, q->n_mounts, fds, &mounts, err);
+
+	if (rc == 0)
+		rc = launch(r, &mounts, timeout_ms, err);
+	mounts_finish(&mounts);
 	return rc;
 }
 
@@ -317,7 +362,6 @@ int runs_start(struct monitor *m, struct conn *c, const Monitor__Request *q, con
 	       struct error *err)
 {
 	const Monitor__Container *want = q->container;
-	int timeout_ms = (int)MIN(MAX(q->timeout_ms, 1), TIMEOUT_MAX_MS);
 	struct run *r;
 	int rc = 0;
 
@@ -327,11 +371,10 @@ int runs_start(struct monitor *m, struct conn *c, const Monitor__Request *q, con
 		return error_set(err, ENOSPC, "pod %s has %d containers already", m->id, RUNS_MAX);
 	r = create(m, want);
 	exitfile_remove(m->dir, want->id);
-	rc = runs_mount(q->mounts, q->n_mounts, fds, &r->mounts, err);
-	if (rc == 0 && *want->log_path)
+	if (*want->log_path)
 		rc = crilog_open(&r->io.log, want->log_path, err);
 	if (rc == 0)
-		rc = launch(r, timeout_ms, err);
+		rc = launch_with_mounts(r, q, fds, err);
 	if (rc < 0) {
 		destroy(r);
 		return rc;
@@ -340,53 +383,31 @@ int runs_start(struct monitor *m, struct conn *c, const Monitor__Request *q, con
 	return 0;
 }
 
-/* --- delete -------------------------------------------------------------------------------------- */
-
-static void on_deleted(void *data, int exit_code)
-{
-	struct run *r = data;
-	Monitor__Reply reply = MONITOR__REPLY__INIT;
-	struct error err = ERROR_INIT;
-	struct conn *c = r->conn;
-
-	r->deleting = false;
-	r->conn = NULL;
-	serve_on_gone(c, NULL, NULL);
-	if (exit_code != 0 || r->invoke.timed_out) {
-		invoke_failed(&r->invoke, exit_code, NULL, &err);
-		invoke_finish(&r->invoke);
-		if (c)
-			serve_fail(c, &err);
-		return;
-	}
-	destroy(r);
-	serve_finish(c, &reply, NULL, 0);
-}
+/* --- delete --------------------------------------------------------------------------------------
+ */
 
 int runs_delete(struct monitor *m, struct conn *c, const char *id, struct error *err)
 {
 	Monitor__Reply reply = MONITOR__REPLY__INIT;
 	struct run *r = find(m, id);
-	int rc;
 
-	if (!r) {
-		serve_finish(c, &reply, NULL, 0);
-		return 0;
-	}
-	if (r->deleting || r->state == STARTING || r->state == UNDOING)
+	if (r && (r->conn || r->state == STARTING || r->state == UNDOING))
 		return error_set(err, EBUSY, "container %s is being %s", id,
 				 r->deleting ? "deleted" : "started");
-	rc = invoke_delete(r, on_deleted, err);
-	if (rc < 0) {
-		invoke_finish(&r->invoke);
-		return rc;
+	if (r && r->deleting) {
+		take_on(r, c);
+		return 0;
 	}
-	r->deleting = true;
-	take_on(r, c);
+	if (r && !r->deleted)
+		return delete_by_force(r, c, err);
+	if (r)
+		destroy(r);
+	serve_finish(c, &reply, NULL, 0);
 	return 0;
 }
 
-/* --- while it runs ------------------------------------------------------------------------------- */
+/* --- while it runs -------------------------------------------------------------------------------
+ */
 
 static int find_running(struct monitor *m, const char *id, struct run **ret, struct error *err)
 {

@@ -8,13 +8,6 @@
 #include "runtimes/monitor/client.h"
 #include "runtimes/monitor/serve.h"
 
-/*
- * runs_mount() - attach detached mounts below the pod's directory, all or none.
- * @ret: targets attached, to be unmounted one day; may be NULL.
- */
-int runs_mount(Monitor__Mount *const *mounts, size_t count, const int *fds, struct strlist *ret,
-	       struct error *err);
-
 /* Each answers @c itself when it returns 0. */
 int runs_start(struct monitor *m, struct conn *c, const Monitor__Request *r, const int *fds,
 	       struct error *err);

@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "runtimes/monitor/dial.h"
 #include "runtimes/monitor/execs.h"
+#include "runtimes/monitor/mounts.h"
 #include "runtimes/monitor/runs.h"
 #include "runtimes/monitor/watchers.h"
 
@@ -32,7 +33,7 @@ struct conn {
 	void *data;
 };
 
-/* --- replies ------------------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 static void destroy(struct conn *c)
 {
@@ -91,7 +92,7 @@ void serve_watch_room(struct conn *c, void (*fn)(void *data))
 	loop_fd_set_events(c->watch, fn ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-/* --- checks -------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static bool path_is_fine(const char *path, bool may_be_empty)
 {
@@ -109,7 +110,8 @@ static bool target_is_fine(const char *target)
 static int check_mounts(const Monitor__Request *r, size_t nfds, struct error *err)
 {
 	if (r->n_mounts != nfds)
-		return error_set(err, EBADMSG, "%zu mounts with %zu descriptors", r->n_mounts, nfds);
+		return error_set(err, EBADMSG, "%zu mounts with %zu descriptors", r->n_mounts,
+				 nfds);
 	for (size_t i = 0; i < r->n_mounts; i++)
 		if (!target_is_fine(r->mounts[i]->target))
 			return error_set(err, EINVAL, "mount target '%.100s' is not allowed",
@@ -167,14 +169,15 @@ static int check(const Monitor__Request *r, size_t nfds, struct error *err)
 	case MONITOR__OPERATION__EXEC:
 	case MONITOR__OPERATION__ATTACH:
 		if (!protocol_is_id(r->id))
-			return error_set(err, EINVAL, "container id '%.100s' is not allowed", r->id);
+			return error_set(err, EINVAL, "container id '%.100s' is not allowed",
+					 r->id);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
-/* --- dispatch ------------------------------------------------------------------------------------ */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 static int stop(struct monitor *m, struct error *err)
 {
@@ -191,7 +194,7 @@ static int answer(struct monitor *m, const Monitor__Request *r, int *fds, Monito
 {
 	switch (r->operation) {
 	case MONITOR__OPERATION__MOUNT:
-		return runs_mount(r->mounts, r->n_mounts, fds, NULL, err);
+		return mounts_add(m, r->mounts, r->n_mounts, fds, err);
 	case MONITOR__OPERATION__REOPEN_LOG:
 		return runs_reopen_log(m, r->id, err);
 	case MONITOR__OPERATION__RESIZE:

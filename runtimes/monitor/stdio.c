@@ -66,7 +66,7 @@ int stdio_set_console(struct stdio *io, int master, struct error *err)
 	return io->in < 0 ? error_errno(err, errno, "duplicate the console") : 0;
 }
 
-/* --- output -------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void end_stream(struct stream *s)
 {
@@ -146,7 +146,7 @@ void stdio_take_text(struct stdio *io, struct strbuf *ret)
 	}
 }
 
-/* --- input --------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static void end_input(struct stdio *io)
 {

@@ -28,10 +28,10 @@ struct stream {
 struct stdio {
 	struct loop *loop;
 	bool terminal, stdin_open, stdin_once;
-	int in;                /* the container's stdin; -1 none, or closed */
+	int in;			  /* the container's stdin; -1 none, or closed */
 	struct loop_fd *in_watch; /* waits for room there */
-	struct strbuf pending; /* did not fit */
-	bool close_in;         /* when pending is gone */
+	struct strbuf pending;	  /* did not fit */
+	bool close_in;		  /* when pending is gone */
 	struct stream streams[2];
 	struct crilog log;
 	struct list clients; /* struct client of attached.c */

@@ -19,7 +19,8 @@
 #define LOG_TAIL_BYTES 16384
 #define TEXT_MAX       800
 
-/* --- command lines ------------------------------------------------------------------------------- */
+/* --- command lines -------------------------------------------------------------------------------
+ */
 
 static void begin(const struct oci *o, const char *log, const char *verb, struct strlist *ret)
 {
@@ -66,10 +67,12 @@ void oci_argv_exec(const struct oci *o, const struct oci_start *s, const char *p
 	strlist_add(ret, s->id);
 }
 
-void oci_argv_delete(const struct oci *o, const char *log, const char *id, struct strlist *ret)
+void oci_argv_delete(const struct oci *o, const char *log, const char *id, bool force,
+		     struct strlist *ret)
 {
 	begin(o, log, "delete", ret);
-	strlist_add(ret, "--force");
+	if (force)
+		strlist_add(ret, "--force");
 	strlist_add(ret, id);
 }
 
@@ -87,7 +90,8 @@ void oci_argv_state(const struct oci *o, const char *log, const char *id, struct
 	strlist_add(ret, id);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------
+ */
 
 int oci_read_pid(const char *path, pid_t *ret_pid, struct error *err)
 {

@@ -26,7 +26,7 @@ struct oci {
 /* One run or exec. */
 struct oci_start {
 	const char *id;
-	const char *log;            /* file for the runtime's own messages */
+	const char *log; /* file for the runtime's own messages */
 	const char *pid_file;
 	const char *console_socket; /* NULL: no terminal */
 };
@@ -36,7 +36,9 @@ void oci_argv_run(const struct oci *o, const struct oci_start *s, const char *bu
 		  struct strlist *ret);
 void oci_argv_exec(const struct oci *o, const struct oci_start *s, const char *process_file,
 		   struct strlist *ret);
-void oci_argv_delete(const struct oci *o, const char *log, const char *id, struct strlist *ret);
+/* @force: whether or not its processes have ended; runc then waits 100 ms in any case. */
+void oci_argv_delete(const struct oci *o, const char *log, const char *id, bool force,
+		     struct strlist *ret);
 void oci_argv_kill(const struct oci *o, const char *log, const char *id, int signo,
 		   struct strlist *ret);
 void oci_argv_state(const struct oci *o, const char *log, const char *id, struct strlist *ret);
