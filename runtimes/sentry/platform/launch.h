@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a container's zygote: for the launcher, which still has rights.
+ *
+ * The zygote lives in user, pid, network, ipc and mount namespaces of its own with an empty root,
+ * no capability, no descriptor, and the seccomp filter of stubs.  Its user namespace is a child of
+ * the sentry's and is made by a process with the sentry's euid: the kernel's owner rule then gives
+ * the sentry its rights over all stubs without any capability.
+ */
+#ifndef SENTRY_PLATFORM_LAUNCH_H
+#define SENTRY_PLATFORM_LAUNCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct launch {
+	const char *program; /* path of bulkhead-stub; run from a sealed copy in memory */
+	int user_ns;	     /* the sentry's user namespace; -1: the caller's (tests) */
+	int pid_ns;	     /* the sentry's pid namespace; -1: the caller's */
+	uid_t owner_uid;     /* the sentry's ids, as numbers of user_ns; unused when that is -1 */
+	gid_t owner_gid;
+	uid_t stub_uid; /* ids of stubs, as numbers of the sentry's user namespace */
+	gid_t stub_gid;
+	const char *const *cgroup_procs; /* NULL, or NULL-terminated cgroup.procs files to join */
+	int oom_score_adj;
+	bool set_oom_score_adj;
+};
+
+#define LAUNCH_INIT                                                    \
+	{                                                              \
+		.user_ns = -1, .pid_ns = -1, .stub_uid = (uid_t)-1,    \
+		.stub_gid = (gid_t)-1 /* of stubs: the caller's own */ \
+	}
+
+/* What the sentry needs; the two descriptors go to it (zygote_attach()). */
+struct launched {
+	pid_t pid; /* in the caller's pid namespace; nobody's child but init's */
+	int pidfd, listener;
+};
+
+/*
+ * launch_zygote() - make a zygote and wait until it has its filter.
+ * The caller is single-threaded or at least holds no lock that a forked copy would need.
+ * The zygote ends when the listener is closed everywhere.
+ * Return: 0 or -errno with @err.
+ */
+int launch_zygote(const struct launch *l, struct launched *ret, struct error *err);
+
+#endif
