@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The socket helper's process.
+ *
+ * Started by the launcher in the pod's network namespace; keeps NET_BIND_SERVICE, and NET_RAW if a
+ * container of the pod may have it, and no other right.
+ */
+#include "runtimes/sentry/net/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define SOCKET 3
+
+static int lists = -1; /* /proc/net, as a process of the pod's namespace sees it */
+
+static int drop_capabilities(unsigned int keep, struct error *err)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { keep, keep, 0 }, { 0, 0, 0 } };
+
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if ((cap > 31 || !(keep >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap) < 0)
+			return error_errno(err, errno, "drop capability %d", cap);
+	if (syscall(SYS_capset, &head, data) < 0)
+		return error_errno(err, errno, "drop capabilities");
+	return 0;
+}
+
+static int filter_calls(struct error *err)
+{
+	static const int allowed[] = {
+		/* requests, replies */
+		SCMP_SYS(recvmsg),
+		SCMP_SYS(sendmsg),
+		SCMP_SYS(write),
+		/* what is asked */
+		SCMP_SYS(socket),
+		SCMP_SYS(bind),
+		SCMP_SYS(setsockopt),
+		SCMP_SYS(close),
+		/* the C library, the end */
+		SCMP_SYS(brk),
+		SCMP_SYS(munmap),
+		SCMP_SYS(rt_sigreturn),
+		SCMP_SYS(restart_syscall),
+		SCMP_SYS(exit_group),
+	};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int rc = ctx ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_LEN(allowed) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* lists of the namespace: below that one directory, to read */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 2,
+				      SCMP_A0(SCMP_CMP_EQ, (uint64_t)(unsigned int)lists),
+				      SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC));
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	if (ctx)
+		seccomp_release(ctx);
+	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
+}
+
+static int confine(bool raw, struct error *err)
+{
+	struct rlimit no_core = { 0, 0 };
+	int rc = drop_capabilities(1U << CAP_NET_BIND_SERVICE | (raw ? 1U << CAP_NET_RAW : 0), err);
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	lists = open("/proc/self/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rc == 0 &&
+	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+		rc = error_errno(err, errno, "set no_new_privs");
+	return rc < 0 ? rc : filter_calls(err);
+}
+
+static int make_socket(const struct helper_request *rq, int *ret_fd)
+{
+	if (!helper_allowed(rq->domain, rq->type, rq->protocol))
+		return -EPROTONOSUPPORT;
+	*ret_fd = socket(rq->domain, rq->type | SOCK_NONBLOCK | SOCK_CLOEXEC, rq->protocol);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int open_list(int32_t index, int *ret_fd)
+{
+	int32_t n = 0;
+
+	while (helper_lists[n] && n != index)
+		n++;
+	if (!helper_lists[n])
+		return -EINVAL;
+	*ret_fd = openat(lists, helper_lists[n], O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int serve(const struct helper_request *rq, int fd, int *ret_fd)
+{
+	int rc;
+
+	if (rq->op == HELPER_SOCKET)
+		return make_socket(rq, ret_fd);
+	if (rq->op == HELPER_LIST)
+		return open_list(rq->name, ret_fd);
+	if (fd < 0 || rq->len > sizeof(rq->bytes))
+		return -EINVAL;
+	if (rq->op == HELPER_BIND)
+		rc = bind(fd, (const struct sockaddr *)(const void *)rq->bytes, rq->len);
+	else if (rq->op == HELPER_OPTION && !helper_option_allowed(rq->level, rq->name))
+		return -EPERM;
+	else if (rq->op == HELPER_OPTION)
+		rc = setsockopt(fd, rq->level, rq->name, rq->bytes, rq->len);
+	else
+		return -EINVAL;
+	return rc < 0 ? -errno : 0;
+}
+
+static bool serve_one(void)
+{
+	struct helper_request rq;
+	struct helper_reply reply = { .error = -EINVAL };
+	int fd = -1, made = -1, rc;
+	ssize_t n = fd_recv(SOCKET, &rq, sizeof(rq), &fd, 1);
+
+	if (n <= 0 && n != -EMSGSIZE)
+		return false;
+	if (n == sizeof(rq))
+		reply.error = serve(&rq, fd, &made);
+	rc = fd_send(SOCKET, &reply, sizeof(reply), &made, made >= 0);
+	close_fd(&fd);
+	close_fd(&made);
+	return rc == 0;
+}
+
+int helper_main(bool raw)
+{
+	struct error err = ERROR_INIT;
+
+	log_init("bulkhead-sentry", LOG_LEVEL_INFO);
+	if (confine(raw, &err) < 0) {
+		log_error("socket helper: %s", err.text);
+		return 1;
+	}
+	while (serve_one())
+		;
+	return 0;
+}
