@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `features`: what this runtime can do (runtime-spec, "Features"), and more: every field of
+ * config.json, the host calls that the sentry may make, commands beyond the specification.
+ */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "runtimes/bundle/bundle.h"
+#include "runtimes/sentry/boot/boot.h"
+#include "runtimes/sentry/boot/spec.h"
+#include "runtimes/sentry/cli/cli.h"
+
+static void put_names(struct json_writer *w, const char *key, const char *const *names, size_t n)
+{
+	json_put_array(w, key);
+	for (size_t i = 0; i < n; i++)
+		json_string(w, names[i]);
+	json_end_array(w);
+}
+
+static void put_linux(struct json_writer *w)
+{
+	static const char *const namespaces[] = { "ipc", "mount", "network", "pid", "uts" };
+
+	json_put_object(w, "linux");
+	put_names(w, "namespaces", namespaces, ARRAY_LEN(namespaces));
+	json_put_array(w, "capabilities");
+	for (unsigned int i = 0; bundle_cap_name(i); i++)
+		json_string(w, bundle_cap_name(i));
+	json_end_array(w);
+	json_put_object(w, "cgroup");
+	json_put_bool(w, "v1", true);
+	json_put_bool(w, "v2", true);
+	json_put_bool(w, "systemd", false);
+	json_end_object(w);
+	json_put_object(w, "seccomp");
+	json_put_bool(w, "enabled", true);
+	json_end_object(w);
+	json_put_object(w, "apparmor");
+	json_put_bool(w, "enabled", false);
+	json_end_object(w);
+	json_put_object(w, "selinux");
+	json_put_bool(w, "enabled", false);
+	json_end_object(w);
+	json_put_object(w, "mountExtensions");
+	json_put_object(w, "idmap");
+	json_put_bool(w, "enabled", false);
+	json_end_object(w);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+static void put_fields(struct json_writer *w)
+{
+	static const char *const states[] = { [FIELD_ENFORCED] = "enforced",
+					      [FIELD_WARNED] = "no effect",
+					      [FIELD_REFUSED] = "refused" };
+
+	json_put_array(w, "configFields");
+	for (size_t i = 0; i < spec_n_fields; i++) {
+		json_begin_object(w);
+		json_put_string(w, "path", spec_fields[i].path);
+		json_put_string(w, "state", states[spec_fields[i].state]);
+		if (spec_fields[i].note)
+			json_put_string(w, "note", spec_fields[i].note);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void put_bulkhead(struct json_writer *w)
+{
+	static const char *const verbs[] = { "do", "trace", "syscalls" };
+
+	json_put_object(w, "bulkhead");
+	put_names(w, "verbs", verbs, ARRAY_LEN(verbs));
+	json_put_array(w, "sentryHostCalls");
+	for (size_t i = 0; boot_filter_name(i); i++)
+		json_string(w, boot_filter_name(i));
+	json_end_array(w);
+	put_fields(w);
+	json_end_object(w);
+}
+
+int cli_features(const struct cli *c, int argc, char **argv)
+{
+	static const char *const hooks[] = { "prestart", "createRuntime", "poststart", "poststop" };
+	static const char *const options[] = { "bind",	   "rbind",	  "ro",	     "rw",
+					       "rro",	   "nosuid",	  "suid",    "nodev",
+					       "dev",	   "noexec",	  "exec",    "noatime",
+					       "relatime", "strictatime", "private", "rprivate",
+					       "slave",	   "rslave",	  "shared",  "rshared" };
+	struct strbuf out cleanup_strbuf = { 0 };
+	struct json_writer w = { .out = &out, .pretty = true };
+
+	if (flags_parse(c, NULL, 0, false, argc, argv) < 0)
+		return 1;
+	json_begin_object(&w);
+	json_put_string(&w, "ociVersionMin", "1.0.0");
+	json_put_string(&w, "ociVersionMax", "1.2.0");
+	put_names(&w, "hooks", hooks, ARRAY_LEN(hooks));
+	put_names(&w, "mountOptions", options, ARRAY_LEN(options));
+	put_linux(&w);
+	put_bulkhead(&w);
+	json_end_object(&w);
+	puts(out.data);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting what a pod and its containers consist of on the host.
+ */
+#ifndef SENTRY_CLI_LAUNCH_H
+#define SENTRY_CLI_LAUNCH_H
+
+#include "runtimes/sentry/boot/control.h"
+#include "runtimes/sentry/boot/spec.h"
+#include "runtimes/sentry/cli/record.h"
+
+/* One container to be. */
+struct launching {
+	const struct cli *cli;
+	const char *id, *bundle; /* bundle: absolute */
+	const struct spec *spec;
+	int config;			 /* descriptor of config.json */
+	const char *const *cgroup_procs; /* NULL-terminated; NULL: no cgroup */
+	int stdio[3];			 /* what the guest gets; kept by the caller */
+	bool has_tty;			 /* they are a terminal of our making */
+	bool once;			 /* the sentry ends with its first container */
+	struct record *record;		 /* pids are noted here */
+	int log;			 /* of the pod's processes, while they are started */
+	int sync;			 /* to a sentry that still starts; -1: none */
+};
+
+/* launch_sandbox() - gofer and sentry of a new pod; l->sync tells when the sentry serves. */
+int launch_sandbox(struct launching *l, struct error *err);
+/* launch_program() - a program of ours, beside this one. Caller frees *ret. */
+int launch_program(const char *name, char **ret, struct error *err);
+/* launch_close() - those of @n descriptors that are open; all become -1. */
+void launch_close(int *fds, size_t n);
+/* launch_await() - until the sentry of l->sync serves, which is closed then. */
+int launch_await(struct launching *l, struct error *err);
+/*
+ * launch_container() - trees, zygote, stand-in, and the container in the sentry of
+ * l->record->sandbox.  The stand-in is a child of the caller.
+ */
+int launch_container(struct launching *l, bool is_sandbox, struct error *err);
+/*
+ * launch_standin() - a stand-in with the caller's stdio (or @stdio): *ret_socket is the sentry's
+ * end.
+ */
+int launch_standin(const int stdio[3], bool has_tty, const char *const *cgroup_procs,
+		   int *ret_socket, pid_t *ret_pid, struct error *err);
+/* launch_stdio() - copies of @from that the sentry may read and write without waiting. */
+int launch_stdio(const int from[3], int ret[3], struct error *err);
+/* launch_memory_file() - @text as a sealed file that the sentry can read. Return: descriptor. */
+int launch_memory_file(const char *text, size_t len, struct error *err);
+/* launch_end() - kill what launch_sandbox() started, after a failure or for delete --force. */
+void launch_end(const struct record *r);
+
+#endif
