@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of the API: every path and method, its fields, when it is allowed.
+ *
+ * A path that is not here is refused as Firecracker refuses an unknown one.
+ */
+#include "base/mem.h"
+#include "runtimes/microvm/api/api.h"
+
+#define FIELDS(...) ((const struct api_field[]){ __VA_ARGS__{ NULL, JSON_NULL, false } })
+#define NEEDS(n, t) { n, t, true },
+#define TAKES(n, t) { n, t, false },
+
+#define MACHINE_OPTIONAL                      \
+	TAKES("smt", JSON_BOOL)               \
+	TAKES("cpu_template", JSON_STRING)    \
+	TAKES("track_dirty_pages", JSON_BOOL) \
+	TAKES("huge_pages", JSON_STRING)
+
+/* clang-format off */
+const struct api_route api_routes[] = {
+	{ "GET", "/", API_ANY, NULL, NULL, NULL, api_get_info },
+	{ "GET", "/version", API_ANY, NULL, NULL, NULL, api_get_version },
+	{ "PUT", "/actions", API_ANY, NULL, NULL,
+	  FIELDS(NEEDS("action_type", JSON_STRING)), api_put_actions },
+	{ "PUT", "/boot-source", API_BEFORE_START, NULL, "Boot source error",
+	  FIELDS(NEEDS("kernel_image_path", JSON_STRING) TAKES("initrd_path", JSON_STRING)
+		 TAKES("boot_args", JSON_STRING)), api_put_boot_source },
+	{ "GET", "/machine-config", API_ANY, NULL, NULL, NULL, api_get_machine_config },
+	{ "PUT", "/machine-config", API_BEFORE_START, NULL, "Machine config error",
+	  FIELDS(NEEDS("vcpu_count", JSON_NUMBER) NEEDS("mem_size_mib", JSON_NUMBER)
+		 MACHINE_OPTIONAL), api_put_machine_config },
+	{ "PATCH", "/machine-config", API_BEFORE_START, NULL, "Machine config error",
+	  FIELDS(TAKES("vcpu_count", JSON_NUMBER) TAKES("mem_size_mib", JSON_NUMBER)
+		 MACHINE_OPTIONAL), api_patch_machine_config },
+	{ "PUT", "/drives/", API_BEFORE_START, "drive_id", "Drive config error",
+	  FIELDS(NEEDS("drive_id", JSON_STRING) NEEDS("is_root_device", JSON_BOOL)
+		 TAKES("path_on_host", JSON_STRING) TAKES("is_read_only", JSON_BOOL)
+		 TAKES("partuuid", JSON_STRING) TAKES("cache_type", JSON_STRING)
+		 TAKES("io_engine", JSON_STRING)), api_put_drive },
+	{ "PUT", "/network-interfaces/", API_BEFORE_START, "iface_id", "Network config error",
+	  FIELDS(NEEDS("iface_id", JSON_STRING) NEEDS("host_dev_name", JSON_STRING)
+		 TAKES("guest_mac", JSON_STRING) TAKES("mtu", JSON_NUMBER)), api_put_net },
+	{ "PUT", "/entropy", API_BEFORE_START, NULL, "Entropy config error",
+	  FIELDS(), api_put_entropy },
+	{ "PUT", "/logger", API_BEFORE_START, NULL, "Logger error",
+	  FIELDS(TAKES("log_path", JSON_STRING) TAKES("level", JSON_STRING)
+		 TAKES("show_level", JSON_BOOL) TAKES("show_log_origin", JSON_BOOL)
+		 TAKES("module", JSON_STRING)), api_put_logger },
+	{ "PUT", "/metrics", API_BEFORE_START, NULL, "Metrics error",
+	  FIELDS(NEEDS("metrics_path", JSON_STRING)), api_put_metrics },
+	{ "PATCH", "/vm", API_AFTER_START, NULL, NULL,
+	  FIELDS(NEEDS("state", JSON_STRING)), api_patch_vm },
+	{ "GET", "/vm/config", API_ANY, NULL, NULL, NULL, api_get_vm_config },
+};
+/* clang-format on */
+
+const size_t api_n_routes = ARRAY_LEN(api_routes);

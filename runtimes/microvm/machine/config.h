@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine is to be made of, collected before it starts.
+ */
+#ifndef MICROVM_MACHINE_CONFIG_H
+#define MICROVM_MACHINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "runtimes/microvm/kvm/memory.h"
+
+#define CONFIG_VCPUS_MAX  32
+#define CONFIG_DRIVES_MAX 16
+#define CONFIG_NETS_MAX	  8
+#define CONFIG_ID_MAX	  64
+
+struct drive_config {
+	char id[CONFIG_ID_MAX + 1];
+	bool root, read_only;
+	bool writeback; /* a flush reaches the disk; else it is acknowledged at once */
+	char *path;	/* owned */
+	char *partuuid; /* owned; NULL unless a root file system is named by it */
+	int fd;		/* owned */
+};
+
+struct net_config {
+	char id[CONFIG_ID_MAX + 1];
+	char *device; /* owned: name of the tap */
+	bool has_mac;
+	uint8_t mac[6];
+	uint16_t mtu; /* 0: not set */
+	int tap;      /* owned */
+};
+
+struct machine_config {
+	char *kernel_path, *initrd_path, *boot_args; /* owned; NULL when not set */
+	int kernel_fd, initrd_fd;		     /* owned; opened when they were named */
+	unsigned int vcpu_count;
+	uint64_t memory_mib;
+	bool smt, track_dirty, boot_timer;
+	enum guest_pages pages;
+	unsigned int n_drives;
+	struct drive_config drives[CONFIG_DRIVES_MAX];
+	unsigned int n_nets;
+	struct net_config nets[CONFIG_NETS_MAX];
+	bool entropy;
+};
+
+/* machine_config_init() - the defaults: 1 vCPU, 128 MiB, nothing else. */
+void machine_config_init(struct machine_config *c);
+void machine_config_finish(struct machine_config *c);
+
+/*
+ * machine_config_set_boot() - open kernel and initrd (NULL: none) and keep them; @args NULL:
+ * default. Return: 0 or -errno with Firecracker's text, then nothing has changed.
+ */
+int machine_config_set_boot(struct machine_config *c, const char *kernel, const char *initrd,
+			    const char *args, struct error *err);
+
+/* machine_config_put_drive() - add @drive, or replace the one with its id.  Takes over what it
+ * owns. */
+int machine_config_put_drive(struct machine_config *c, struct drive_config *drive,
+			     struct error *err);
+void drive_config_finish(struct drive_config *drive);
+
+/* machine_config_put_net() - as machine_config_put_drive(); a MAC address is unique. */
+int machine_config_put_net(struct machine_config *c, struct net_config *net, struct error *err);
+void net_config_finish(struct net_config *net);
+
+/* machine_config_check_size() - vCPUs and memory together.  Return: 0 or -EINVAL. */
+int machine_config_check_size(const struct machine_config *c, struct error *err);
+
+/*
+ * machine_config_command_line() - the kernel's arguments: the user's (or the default ones), then
+ * the root drive.  Return: owned by the caller.
+ */
+char *machine_config_command_line(const struct machine_config *c);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's virtio devices.
+ *
+ * Each has a page of registers behind the boot timer's, an interrupt from 5 up, and for each
+ * queue an eventfd that KVM signals when the driver notifies it, without a vCPU's exit.
+ */
+#include "runtimes/microvm/machine/devices.h"
+
+#include <sys/eventfd.h>
+
+#include "base/mem.h"
+#include "runtimes/microvm/virtio/block.h"
+#include "runtimes/microvm/virtio/net.h"
+#include "runtimes/microvm/virtio/rng.h"
+
+#define FIRST_BASE (BOOT_TIMER_AT + BOOT_TIMER_BYTES)
+#define FIRST_GSI  5
+
+int machine_irq_line(struct machine *m, unsigned int gsi, int *ret_fd, struct error *err)
+{
+	*ret_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (*ret_fd < 0)
+		return error_errno(err, errno, "make an interrupt line");
+	return vm_irqfd(&m->vm, *ret_fd, gsi, err);
+}
+
+static void queue_notified(void *data, uint32_t events)
+{
+	struct virtio_watch *w = data;
+	uint64_t count;
+
+	(void)events;
+	(void)!read(w->device->notify_fds[w->queue], &count, sizeof(count));
+	virtio_notify(w->device, w->queue);
+}
+
+/* next_slot() - a place and an interrupt line for one more device. */
+static int next_slot(struct machine *m, struct virtio_slot **ret, struct error *err)
+{
+	struct virtio_slot *s = &m->virtio[m->n_virtio];
+
+	if (m->n_virtio == MACHINE_VIRTIO_MAX)
+		return error_set(err, ENOSPC, "more than %d devices", MACHINE_VIRTIO_MAX);
+	*s = (struct virtio_slot){
+		.base = FIRST_BASE + m->n_virtio * (uint64_t)VIRTIO_MMIO_BYTES,
+		.gsi = FIRST_GSI + m->n_virtio,
+		.irq_fd = -1,
+	};
+	m->n_virtio++;
+	*ret = s;
+	return machine_irq_line(m, s->gsi, &s->irq_fd, err);
+}
+
+static int watch_queue(struct machine *m, struct virtio_slot *s, unsigned int queue,
+		       struct error *err)
+{
+	struct virtio_watch *w = &s->watches[queue];
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		return error_errno(err, errno, "make a queue's event");
+	s->device->notify_fds[queue] = fd;
+	*w = (struct virtio_watch){ .device = s->device, .queue = queue };
+	w->fd = loop_add_fd(m->loop, fd, EPOLLIN, queue_notified, w);
+	return vm_ioeventfd(&m->vm, fd, GPA(s->base + VIRTIO_MMIO_NOTIFY), queue, err);
+}
+
+/* plug() - the slot has its device: on the bus and on the loop with it. */
+static int plug(struct machine *m, struct virtio_slot *s, struct error *err)
+{
+	int r = bus_add(&m->mmio, s->base, VIRTIO_MMIO_BYTES, &virtio_mmio_ops, s->device);
+
+	if (r)
+		return error_set(err, -r, "too many devices");
+	for (unsigned int i = 0; i < s->device->ops->n_queues && !r; i++)
+		r = watch_queue(m, s, i, err);
+	return r;
+}
+
+static int add_drive(struct machine *m, const struct drive_config *d, struct error *err)
+{
+	struct block_backend backend = {
+		.fd = d->fd, .read_only = d->read_only, .writeback = d->writeback, .id = d->id
+	};
+	struct virtio_slot *s;
+	int r = next_slot(m, &s, err);
+
+	if (!r)
+		r = block_create(&s->device, &backend, &m->memory, s->irq_fd, err);
+	return r ? r : plug(m, s, err);
+}
+
+static int add_net(struct machine *m, const struct net_config *c, struct error *err)
+{
+	struct net_backend backend = { .tap = c->tap, .has_mac = c->has_mac, .mtu = c->mtu };
+	struct virtio_slot *s;
+	int r = next_slot(m, &s, err);
+
+	memcpy(backend.mac, c->mac, sizeof(backend.mac));
+	if (!r)
+		r = net_create(&s->device, &backend, m->loop, &m->memory, s->irq_fd, err);
+	return r ? r : plug(m, s, err);
+}
+
+static int add_entropy(struct machine *m, struct error *err)
+{
+	struct virtio_slot *s;
+	int r = next_slot(m, &s, err);
+
+	if (r)
+		return r;
+	rng_create(&s->device, &m->memory, s->irq_fd);
+	return plug(m, s, err);
+}
+
+int machine_add_devices(struct machine *m, struct error *err)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < m->config.n_drives && !r; i++)
+		r = add_drive(m, &m->config.drives[i], err);
+	for (unsigned int i = 0; i < m->config.n_nets && !r; i++)
+		r = add_net(m, &m->config.nets[i], err);
+	if (!r && m->config.entropy)
+		r = add_entropy(m, err);
+	return r;
+}
+
+static void unplug(struct virtio_slot *s)
+{
+	struct virtio_device *d = s->device;
+
+	close_fd(&s->irq_fd);
+	if (!d)
+		return;
+	for (unsigned int i = 0; i < d->ops->n_queues; i++) {
+		loop_fd_remove(s->watches[i].fd);
+		close_fd(&d->notify_fds[i]);
+	}
+	d->ops->destroy(d);
+	s->device = NULL;
+}
+
+void machine_remove_devices(struct machine *m)
+{
+	while (m->n_virtio)
+		unplug(&m->virtio[--m->n_virtio]);
+}
+
+int machine_open_tap(const char *name, struct error *err)
+{
+	return net_open_tap(name, err);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine: built from its configuration, started, paused, ended.
+ *
+ * One thread (the one of the event loop) calls all of this; vCPUs have their own threads and
+ * touch only devices, which lock themselves.
+ */
+#ifndef MICROVM_MACHINE_MACHINE_H
+#define MICROVM_MACHINE_MACHINE_H
+
+#include "base/loop.h"
+#include "runtimes/microvm/devices/boot_timer.h"
+#include "runtimes/microvm/devices/keyboard.h"
+#include "runtimes/microvm/devices/serial.h"
+#include "runtimes/microvm/machine/config.h"
+#include "runtimes/microvm/machine/vcpu_thread.h"
+#include "runtimes/microvm/virtio/mmio.h"
+
+#define MACHINE_VIRTIO_MAX 19 /* interrupts 5 to 23 */
+
+enum machine_state { MACHINE_NOT_STARTED, MACHINE_RUNNING, MACHINE_PAUSED };
+
+/* A queue's notifications on the loop. */
+struct virtio_watch {
+	struct virtio_device *device;
+	unsigned int queue;
+	struct loop_fd *fd;
+};
+
+/* A virtio device, where it stands and what belongs to it. */
+struct virtio_slot {
+	struct virtio_device *device;
+	uint64_t base;
+	unsigned int gsi;
+	int irq_fd;
+	struct virtio_watch watches[VIRTIO_QUEUES_MAX];
+};
+
+struct machine {
+	struct machine_config config;
+	enum machine_state state;
+	struct loop *loop;			 /* not owned */
+	void (*on_end)(void *owner, int status); /* on the loop: the guest has ended */
+	void *owner;
+	struct guest_memory memory;
+	struct vm vm;
+	struct bus ports, mmio;
+	struct serial serial;
+	struct keyboard keyboard;
+	struct boot_timer boot_timer;
+	int serial_irq, keyboard_irq;
+	struct loop_fd *input;		/* standard input, while the guest's port takes bytes */
+	struct loop_timer *input_retry; /* armed while it does not */
+	unsigned int n_virtio;
+	struct virtio_slot virtio[MACHINE_VIRTIO_MAX];
+	struct vcpu_group group;
+	struct vcpu_thread *vcpus;
+	unsigned int n_vcpus; /* that have been created */
+	bool ended;	      /* atomic: only the first end counts */
+	int end_status;
+};
+
+/* machine_init() - nothing started.  @on_end(@owner, status) is called once, from @loop. */
+void machine_init(struct machine *m, struct loop *loop, void (*on_end)(void *owner, int status),
+		  void *owner);
+
+/*
+ * machine_start() - build it and let it run, by @m->config.
+ * Return: 0 or -errno, then nothing runs and it may be tried again.
+ */
+int machine_start(struct machine *m, struct error *err);
+
+/* machine_open_tap() - for a network interface.  Return: descriptor or -errno. */
+int machine_open_tap(const char *name, struct error *err);
+
+/* machine_pause/resume() - idempotent.  Preconditions: it has been started. */
+void machine_pause(struct machine *m);
+void machine_resume(struct machine *m);
+
+#endif

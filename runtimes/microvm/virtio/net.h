@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio network device over a tap.
+ */
+#ifndef MICROVM_VIRTIO_NET_H
+#define MICROVM_VIRTIO_NET_H
+
+#include "base/loop.h"
+#include "runtimes/microvm/virtio/mmio.h"
+
+struct net_backend {
+	int tap; /* from net_open_tap(); stays the caller's, and open for the device's life */
+	bool has_mac;
+	uint8_t mac[6];
+	uint16_t mtu; /* 0: the guest chooses */
+};
+
+/* net_open_tap() - the tap @name, which exists or is made.  Return: descriptor or -errno. */
+int net_open_tap(const char *name, struct error *err);
+
+/* net_create() - packets from the tap arrive on @loop.  Return: 0 or -errno. */
+int net_create(struct virtio_device **ret, const struct net_backend *backend, struct loop *loop,
+	       const struct guest_memory *memory, int irq_fd, struct error *err);
+
+#endif

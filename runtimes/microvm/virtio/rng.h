@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio entropy device: random bytes of the host's kernel.
+ */
+#ifndef MICROVM_VIRTIO_RNG_H
+#define MICROVM_VIRTIO_RNG_H
+
+#include "runtimes/microvm/virtio/mmio.h"
+
+/* rng_create() - cannot fail. */
+void rng_create(struct virtio_device **ret, const struct guest_memory *memory, int irq_fd);
+
+#endif
