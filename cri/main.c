@@ -12,8 +12,11 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -28,10 +31,12 @@
 #include "cri/stream/stream.h"
 
 #define MAX_MESSAGE_BYTES (16 << 20) /* what kubelet and crictl accept (TR-3) */
-#define MAX_JOBS          512
-#define MAX_STREAMS       256
-#define IDLE_STREAM_S     (4 * 3600)
-#define SLOW_NS           (5 * INT64_C(1000000000))
+#define MAX_JOBS	  512
+#define MAX_STREAMS	  256
+#define IDLE_STREAM_S	  (4 * 3600)
+#define LOCK_TRIES	  100
+#define LOCK_PAUSE_US	  20000
+#define SLOW_NS		  (5 * INT64_C(1000000000))
 
 struct server {
 	struct config config;
@@ -46,6 +51,7 @@ struct server {
 	struct grpc_server *grpc;
 	char *layers_dir, *config_json;
 	char *monitor, *pause, *fetch, *unpack; /* our other programs */
+	int state_lock;
 };
 
 static void usage(FILE *out)
@@ -55,8 +61,7 @@ static void usage(FILE *out)
 	      "\n"
 	      "The Kubernetes node runtime: serves the CRI (runtime.v1) on a UNIX socket.\n"
 	      "\n"
-	      "  --config FILE      configuration (default " CONFIG_DEFAULT_PATH
-	      " if it exists)\n"
+	      "  --config FILE      configuration (default " CONFIG_DEFAULT_PATH " if it exists)\n"
 	      "  --listen PATH      socket (default /run/bulkhead/bulkhead.sock)\n"
 	      "  --root DIR         images, writable layers, records (default /var/lib/bulkhead)\n"
 	      "  --state DIR        what a reboot may lose (default /run/bulkhead)\n"
@@ -65,11 +70,12 @@ static void usage(FILE *out)
 	      "  --help             print this\n"
 	      "\n"
 	      "Flags win over the file.  SIGTERM stops the server; pods run on.\n"
-	      "See bulkheadd(8) and bulkhead-config(5); `bulkhead check` tells what the host lacks.\n",
+	      "See bulkheadd(8) and bulkhead-config(5); `bulkhead check` tells what the host "
+	      "lacks.\n",
 	      out);
 }
 
-/* --- options ----------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct options {
 	const char *config, *listen, *root, *state, *log_level;
@@ -153,7 +159,7 @@ static int load_config(struct server *s, const struct options *o, struct error *
 	return rc;
 }
 
-/* --- parts ------------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static int find_program(char **member, const char *name, struct error *err)
 {
@@ -191,6 +197,37 @@ static int make_dirs(const struct config *c, struct error *err)
 	if (rc == 0 && *dir)
 		rc = path_mkdirs(dir, 0755, err);
 	return rc;
+}
+
+/* The database locks the root; whoever shares only the other directory would end its pods. */
+static int lock_state(struct server *s, struct error *err)
+{
+	char *path cleanup_free = path_join(s->config.state, "server.lock");
+
+	s->state_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->state_lock < 0)
+		return error_errno(err, errno, "open %s", path);
+	/* a predecessor that was killed may take a moment to let go of its files */
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(s->state_lock, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		usleep(LOCK_PAUSE_US);
+	}
+	if (errno != EWOULDBLOCK)
+		return error_errno(err, errno, "lock %s", path);
+	return error_set(err, EBUSY,
+			 "another server uses %s: stop it, or choose another state directory",
+			 s->config.state);
+}
+
+/* Listening comes last; a server that will not get its socket must not have made anything. */
+static int check_socket(struct server *s, struct error *err)
+{
+	int fd cleanup_close = fd_connect_unix(s->config.listen, SOCK_STREAM, NULL);
+
+	return fd < 0 ? 0
+		      : error_set(err, EADDRINUSE, "another process listens on %s",
+				  s->config.listen);
 }
 
 static int open_images(struct server *s, struct error *err)
@@ -333,6 +370,10 @@ static int open_all(struct server *s, struct error *err)
 	if (rc == 0)
 		rc = make_dirs(&s->config, err);
 	if (rc == 0)
+		rc = lock_state(s, err);
+	if (rc == 0)
+		rc = check_socket(s, err);
+	if (rc == 0)
 		rc = loop_create(&s->loop, err);
 	if (rc == 0)
 		rc = db_open(s->config.root, &s->db, err);
@@ -357,10 +398,11 @@ static void close_all(struct server *s)
 	free(s->pause);
 	free(s->fetch);
 	free(s->unpack);
+	close_fd(&s->state_lock);
 	config_finish(&s->config);
 }
 
-/* --- run --------------------------------------------------------------------------------------------- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static void drained(void *data)
 {
@@ -415,7 +457,7 @@ static int run(struct server *s, const struct options *o, struct error *err)
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
-	struct server s = { 0 };
+	struct server s = { .state_lock = -1 };
 	struct error err = ERROR_INIT;
 	int rc = parse_options(argc, argv, &o);
 

@@ -16,8 +16,7 @@
 
 #define READS_A_TURN 16
 
-/* --- nghttp2 callbacks --------------------------------------------------------------------------
- */
+/* --- nghttp2 callbacks ------------------------------------------------------------------------ */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data)
 {
@@ -108,8 +107,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	return 0;
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int new_session(struct grpc_connection *c)
 {
@@ -168,8 +166,7 @@ void grpc_connection_destroy(struct grpc_connection *c)
 	grpc_server_connection_gone(server);
 }
 
-/* --- sending ------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Send @data; what the socket does not take becomes c->rest.  Return: 0 or -errno. */
 static int send_some(struct grpc_connection *c, const uint8_t *data, size_t len, size_t *ret_sent)
@@ -271,8 +268,7 @@ void grpc_connection_flush(struct grpc_connection *c)
 		want_events(c);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 int grpc_connection_feed(struct grpc_connection *c, const uint8_t *data, size_t len)
 {

@@ -4,6 +4,8 @@
  *
  * Loop: start, detach, finish.  Thread: the method and the encoding of its reply.  Hand-over is
  * by pthread_create() on the way out and loop_post() on the way back, so nothing else is locked.
+ * Each method has its own limit: commands, pulls and grace periods last as long as those who ask
+ * for them like, and pods must still be stopped meanwhile.
  * Only the loop writes and closes the cancel eventfd.
  */
 #include "cri/grpc/job.h"
@@ -20,7 +22,7 @@ struct grpc_job {
 	struct grpc_server *server;
 	struct grpc_stream *stream; /* NULL: detached */
 	enum grpc_status left;	    /* why it is detached */
-	const struct grpc_route *route;
+	struct grpc_route *route;
 	struct grpc_call call;
 	const ProtobufCMessage *request;
 	struct grpc_result result;
@@ -51,14 +53,14 @@ void grpc_job_run(struct grpc_server *s, const struct grpc_route *route, struct 
 	arena_finish(&call->arena);
 }
 
-/* --- the end, on the loop ----------------------------------------------------------------------
- */
+/* --- the end, on the loop --------------------------------------------------------------------- */
 
 static void job_free(struct grpc_job *job)
 {
 	struct grpc_server *s = job->server;
 
 	list_remove(&job->in_server);
+	job->route->n_jobs--;
 	close_fd(&job->call.cancel_fd);
 	arena_finish(&job->call.arena);
 	free(job->result.reply);
@@ -98,8 +100,7 @@ static void on_end(void *data)
 	job_free(job);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static void *thread_main(void *data)
 {
@@ -136,8 +137,8 @@ int grpc_job_start(struct grpc_stream *stream, struct grpc_call *call,
 	struct grpc_job *job;
 	int cancel_fd, rc;
 
-	if (s->n_jobs >= s->config.max_jobs)
-		return refuse(call, err, EAGAIN, "too many calls are running");
+	if (stream->route->n_jobs >= s->config.max_jobs)
+		return refuse(call, err, EAGAIN, "too many calls of this method are running");
 	cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (cancel_fd < 0)
 		return refuse(call, err, errno, "no descriptor for the call");
@@ -152,6 +153,7 @@ int grpc_job_start(struct grpc_stream *stream, struct grpc_call *call,
 	};
 	list_add(&s->jobs, &job->in_server);
 	s->n_jobs++;
+	stream->route->n_jobs++;
 	stream->job = job;
 	count_thread(s, 1);
 	rc = thread_start(thread_main, job);

@@ -16,8 +16,7 @@
 #define NS_MS		INT64_C(1000000)
 #define ACCEPT_RETRY_MS 100
 
-/* --- accepting -----------------------------------------------------------------------------------
- */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 /* Out of descriptors or at the limit: a listening socket stays readable, so stop looking at it. */
 static void pause_accept(struct grpc_server *s)
@@ -74,8 +73,7 @@ static void stop_listening(struct grpc_server *s)
 	close_fd(&s->listen_fd);
 }
 
-/* --- deadlines -----------------------------------------------------------------------------------
- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 void grpc_server_deadline(struct grpc_server *s, int64_t deadline_ns)
 {
@@ -103,8 +101,7 @@ static void on_deadline(void *data)
 	}
 }
 
-/* --- create --------------------------------------------------------------------------------------
- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static void add_routes(struct grpc_server *s)
 {
@@ -152,8 +149,7 @@ int grpc_server_create(struct loop *loop, const struct grpc_config *config,
 	return 0;
 }
 
-/* --- drain and destroy ---------------------------------------------------------------------------
- */
+/* --- drain and destroy ------------------------------------------------------------------------ */
 
 /* The caller may destroy the server before the post runs: it carries only what is the caller's. */
 static void check_drained(struct grpc_server *s)

@@ -76,7 +76,7 @@ struct grpc_config {
 	const char *listen;	  /* socket path */
 	mode_t mode;		  /* of the socket, 0660 */
 	size_t max_message_bytes; /* 16 MiB both ways */
-	unsigned int max_jobs;	  /* 512, then RESOURCE_EXHAUSTED */
+	unsigned int max_jobs;	  /* of one method, 512; then RESOURCE_EXHAUSTED */
 	const struct grpc_service *services;
 	size_t n_services;
 	/* Called once per finished RPC; may be NULL. @ns: how long the method took. */

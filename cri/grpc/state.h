@@ -21,11 +21,12 @@
 #include "cri/grpc/server.h"
 
 /*
- * Limits of what clients can make us hold.  Streams: more than max_jobs, so that a client with
- * many waiting pulls hears RESOURCE_EXHAUSTED instead of seeing its List queue behind them.
+ * Limits of what clients can make us hold.  Streams: more than max_jobs of each of the
+ * methods that wait for others (ExecSync, PullImage, StopContainer), so that a client with many of
+ * those hears RESOURCE_EXHAUSTED instead of seeing its List queue behind them.
  */
 #define GRPC_MAX_CONNECTIONS	256
-#define GRPC_MAX_STREAMS	1024
+#define GRPC_MAX_STREAMS	2048
 #define GRPC_MAX_HEADER_BYTES	(32 << 10)
 #define GRPC_MAX_REQUEST_BYTES	(32 << 20) /* of requests half received, a connection */
 #define GRPC_MAX_REPLY_BYTES	(64 << 20) /* of replies not yet read, a connection */
@@ -39,6 +40,7 @@ struct grpc_route {
 	char *path; /* "/service/method" */
 	const struct grpc_service *service;
 	const struct grpc_method *method;
+	unsigned int n_jobs; /* running now; the loop's */
 };
 
 struct grpc_server {
@@ -99,9 +101,9 @@ struct grpc_stream {
 	struct list in_connection;
 	struct grpc_connection *connection;
 	int32_t id;
-	const struct grpc_route *route; /* NULL: unknown path */
-	struct grpc_job *job;		/* NULL: not running on a thread */
-	int64_t deadline_ns;		/* 0: none */
+	struct grpc_route *route; /* NULL: unknown path */
+	struct grpc_job *job;	  /* NULL: not running on a thread */
+	int64_t deadline_ns;	  /* 0: none */
 
 	uint8_t seen;
 	bool malformed; /* reset instead of answered */

@@ -17,8 +17,7 @@
 #define MAX_PATH_SHOWN 200
 #define FIRST_BODY     4096
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct grpc_stream *grpc_stream_create(struct grpc_connection *c, int32_t id)
 {
@@ -55,8 +54,7 @@ void grpc_stream_destroy(struct grpc_stream *s)
 	free(s);
 }
 
-/* --- answers -----------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 #define FIELD(n, v, len, flag)                                                         \
 	(nghttp2_nv)                                                                   \
@@ -171,8 +169,7 @@ void grpc_stream_expire(struct grpc_stream *s)
 	}
 }
 
-/* --- headers -----------------------------------------------------------------------------------
- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 /* The first reason to refuse counts; it is told once all headers were seen. */
 __attribute__((format(printf, 4, 5))) static void
@@ -306,8 +303,7 @@ void grpc_stream_headers_done(struct grpc_stream *s)
 	}
 }
 
-/* --- body --------------------------------------------------------------------------------------
- */
+/* --- body ------------------------------------------------------------------------------------- */
 
 static void on_prefix(struct grpc_stream *s)
 {
@@ -368,8 +364,7 @@ void grpc_stream_data(struct grpc_stream *s, const uint8_t *data, size_t len)
 	s->body_len += len;
 }
 
-/* --- run ---------------------------------------------------------------------------------------
- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static void run(struct grpc_stream *s, struct grpc_call *call, const ProtobufCMessage *request)
 {

@@ -21,8 +21,8 @@
 #include "runtimes/cgroup/cgroup.h"
 #include "runtimes/monitor/client.h"
 
-#define CREATE_BOUND_NS   (240 * INT64_C(1000000000))
-#define START_BOUND_MS    120000
+#define CREATE_BOUND_NS	  (240 * INT64_C(1000000000))
+#define START_BOUND_MS	  120000
 #define START_ERROR_EXIT  128 /* what containerd reports, and kubelets show */
 #define START_ERROR_BYTES 2048
 
@@ -37,7 +37,7 @@ void container_derive(struct container *c)
 	c->cgroup = xasprintf("%s/%s", pod->cgroup, c->id);
 }
 
-/* --- create ------------------------------------------------------------------------------------------ */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static int check_config(const Runtime__V1__ContainerConfig *config, struct error *err)
 {
@@ -82,7 +82,8 @@ static struct container *make_container(struct pod *pod, const Runtime__V1__Cont
 	return c;
 }
 
-/* take_name() - enter the tables, or find who has the name. Return: the other, referenced, or NULL. */
+/* take_name() - enter the tables, or find who has the name. Return: the other, referenced, or NULL.
+ */
 static struct container *take_name(struct container *c)
 {
 	struct pods *pods = c->pod->pods;
@@ -255,7 +256,7 @@ int container_create(struct pods *pods, const char *pod_id,
 	return rc;
 }
 
-/* --- start ------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static int run(struct container *c, struct error *err)
 {
@@ -358,23 +359,26 @@ int container_start(struct pods *pods, const char *id, struct error *err)
 	return rc;
 }
 
-/* --- remove ------------------------------------------------------------------------------------------ */
+/* --- remove ----------------------------------------------------------------------------------- */
 
 int container_forget_runtime(struct container *c, struct error *err)
 {
+	struct error why = ERROR_INIT;
+	bool never_ran;
 	int rc;
 
 	pods_lock(c->pod->pods);
-	rc = c->started_ns == 0 && c->pid == 0;
+	never_ran = c->started_ns == 0 && c->pid == 0;
 	pods_unlock(c->pod->pods);
-	if (rc)
-		return 0; /* never ran */
-	rc = monitor_delete(c->pod->dir, c->id, err);
-	if (rc == -ECONNREFUSED || rc == -ENOENT)
-		rc = 0; /* the monitor is gone, its mounts with it */
-	if (rc == 0)
-		rc = cgroup_remove(c->cgroup, err);
-	return rc;
+	if (never_ran)
+		return 0;
+	rc = monitor_delete(c->pod->dir, c->id, &why);
+	if (rc < 0) { /* it is gone, and its mounts with it; or it hangs */
+		if (rc != -ECONNREFUSED && rc != -ENOENT)
+			log_warn("container %s: %s", c->id, why.text);
+		runtime_forget(c->pod, c->id);
+	}
+	return cgroup_remove(c->cgroup, err);
 }
 
 int container_destroy(struct container *c, struct error *err)
@@ -397,10 +401,11 @@ int container_destroy(struct container *c, struct error *err)
 		return rc;
 	}
 	remove_files(c);
-	record_delete_container(c);
+	/* gone first: who may still be saving its exit looks at that afterwards (exits.c) */
 	pods_lock(pods);
 	pods_drop_container(c);
 	pods_unlock(pods);
+	record_delete_container(c);
 	return 0;
 }
 

@@ -101,8 +101,9 @@ static int join_target(const struct container *c, const char *target, struct bun
 	pid = other->state == CONTAINER_RUNNING ? other->pid : 0;
 	pods_unlock(pods);
 	if (other->pod != c->pod)
-		rc = error_set(err, EINVAL, "container %.13s, whose pid namespace is asked for, is in "
-					    "another pod",
+		rc = error_set(err, EINVAL,
+			       "container %.13s, whose pid namespace is asked for, is in "
+			       "another pod",
 			       other->id);
 	else
 		rc = join_pid(pid, "the target container", b, err);

@@ -57,7 +57,7 @@ int exec_start(struct container *c, char *const *argv, size_t argc, bool tty, in
 	return monitor_exec_start(c->pod->dir, &e, EXEC_START_MS, ret, err);
 }
 
-/* --- ExecSync --------------------------------------------------------------------------------------- */
+/* --- ExecSync --------------------------------------------------------------------------------- */
 
 struct collector {
 	int out[2], err[2]; /* pipes */
@@ -87,7 +87,8 @@ static int wait_ms(int64_t deadline_ns)
 }
 
 /*
- * collect() - until both pipes ended and the process too.
+ * collect() - until both pipes ended and the process too.  The clock is looked at whether or not
+ * there is something to read: who writes without end must not keep us.
  * Return: 0, -ETIMEDOUT or -ECANCELED.
  */
 static int collect(struct collector *k, struct monitor_exec_handle *h, int64_t deadline_ns,
@@ -103,14 +104,13 @@ static int collect(struct collector *k, struct monitor_exec_handle *h, int64_t d
 			{ ended ? -1 : h->fd, POLLIN, 0 },
 			{ cancel_fd, POLLIN, 0 },
 		};
-		int n;
+		int left_ms = wait_ms(deadline_ns);
 
 		if (ended && k->out[0] < 0 && k->err[0] < 0)
 			return 0;
-		n = poll(p, ARRAY_LEN(p), wait_ms(deadline_ns));
-		if (n == 0)
+		if (left_ms == 0)
 			return ended ? 0 : -ETIMEDOUT;
-		if (n < 0)
+		if (poll(p, ARRAY_LEN(p), left_ms) <= 0)
 			continue;
 		if (p[3].revents)
 			return -ECANCELED;
@@ -180,7 +180,7 @@ int exec_sync(struct pods *pods, const char *id, char *const *argv, size_t argc,
 	return rc;
 }
 
-/* --- checks before a streaming URL is given out ------------------------------------------------------- */
+/* --- checks before a streaming URL is given out ----------------------------------------------- */
 
 int container_check_running(struct pods *pods, const char *id, struct arena *arena, char **ret_id,
 			    bool *ret_tty, struct error *err)

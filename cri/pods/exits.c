@@ -5,7 +5,8 @@
  * Each pod's monitor keeps one connection on which exits arrive, those of the past first.  When
  * it ends without having been asked to, the monitor died: nobody can tell exit codes any more,
  * so the pod's containers are killed through their cgroups and reported as Unknown, 255, and the
- * pod as not ready; the kubelet then makes a new one.
+ * pod as not ready; the kubelet then makes a new one.  So does the end of a sandbox container,
+ * whose namespaces nothing can be started in any more.
  */
 #include <errno.h>
 #include <sys/wait.h>
@@ -50,12 +51,19 @@ void exits_unknown(struct container *c)
 		end(c, UNKNOWN_EXIT, clock_wall_ns(), "Unknown");
 }
 
+/* Not under pod->op: a removal may be done by the time that the record is written. */
 static void save(struct container *c)
 {
 	struct error err = ERROR_INIT;
+	bool gone;
 
 	if (record_save_container(c, 0, &err) < 0)
 		log_error("container %s: exit not recorded: %s", c->id, err.text);
+	pods_lock(c->pod->pods);
+	gone = c->state == CONTAINER_GONE;
+	pods_unlock(c->pod->pods);
+	if (gone)
+		record_delete_container(c);
 }
 
 /* A pid namespace shared in the pod outlives the container's first process: end the rest. */
@@ -75,12 +83,88 @@ static void *kill_rest(void *data)
 	return NULL;
 }
 
+static void end_container(struct container *c, bool has_monitor)
+{
+	struct error err = ERROR_INIT;
+
+	if (has_monitor) {
+		if (container_kill(c, &err) < 0)
+			log_warn("container %s: %s", c->id, err.text);
+	} else if (cgroup_exists(c->cgroup) && cgroup_kill(c->cgroup, 10000, &err) < 0) {
+		log_warn("container %s: %s", c->id, err.text);
+	}
+	pods_lock(c->pod->pods);
+	exits_unknown(c);
+	pods_unlock(c->pod->pods);
+	save(c);
+}
+
+static void end_pod(struct pod *pod, bool has_monitor)
+{
+	struct error err = ERROR_INIT;
+	size_t n;
+	struct container **list;
+
+	pthread_mutex_lock(&pod->op);
+	list = pods_containers(pod, &n);
+	for (size_t i = 0; i < n; i++) {
+		end_container(list[i], has_monitor);
+		container_put(list[i]);
+	}
+	free(list);
+	if (pod->state == POD_READY) {
+		if (sandbox_teardown(pod, true, &err) < 0)
+			log_warn("pod %s: %s", pod->id, err.text);
+		pods_lock(pod->pods);
+		pod->state = POD_NOTREADY;
+		pods_changed(pod->pods);
+		pods_unlock(pod->pods);
+		record_save_pod(pod, 0, NULL);
+	}
+	pthread_mutex_unlock(&pod->op);
+}
+
+void exits_monitor_died(struct pod *pod)
+{
+	log_warn("pod %s: its monitor is gone; ending its containers", pod->id);
+	end_pod(pod, false);
+}
+
+static void *died_thread(void *data)
+{
+	exits_monitor_died(data);
+	pod_put(data);
+	return NULL;
+}
+
+static void *sandbox_ended_thread(void *data)
+{
+	end_pod(data, true);
+	pod_put(data);
+	return NULL;
+}
+
+/* A pod that is being stopped is not watched any more: this one ended by itself. */
+static void sandbox_ended(struct pod *pod, const struct monitor_exit *e)
+{
+	log_warn("pod %s: its sandbox container ended (%d); ending the others", pod->id,
+		 e->exit_code);
+	pods_lock(pod->pods);
+	pod->refs++;
+	pods_unlock(pod->pods);
+	thread_detach(sandbox_ended_thread, pod);
+}
+
 static void apply(struct pod *pod, const struct monitor_exit *e)
 {
 	struct pods *pods = pod->pods;
 	struct container *c;
 	bool ended = false;
 
+	if (str_eq(e->container_id, pod->id)) {
+		sandbox_ended(pod, e);
+		return;
+	}
 	pods_lock(pods);
 	c = map_get(&pods->container_ids, e->container_id);
 	if (c && c->pod == pod && may_end(c)) {
@@ -98,42 +182,6 @@ static void apply(struct pod *pod, const struct monitor_exit *e)
 		thread_detach(kill_rest, c);
 	else
 		container_put(c);
-}
-
-/* The monitor is gone and was not told to: its pod ends with it. */
-static void *monitor_died(void *data)
-{
-	struct pod *pod = data;
-	struct error err = ERROR_INIT;
-	size_t n;
-	struct container **list;
-
-	pthread_mutex_lock(&pod->op);
-	log_warn("pod %s: its monitor is gone; ending its containers", pod->id);
-	list = pods_containers(pod, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (cgroup_exists(list[i]->cgroup) &&
-		    cgroup_kill(list[i]->cgroup, 10000, &err) < 0)
-			log_warn("container %s: %s", list[i]->id, err.text);
-		pods_lock(pod->pods);
-		exits_unknown(list[i]);
-		pods_unlock(pod->pods);
-		save(list[i]);
-		container_put(list[i]);
-	}
-	free(list);
-	if (pod->state == POD_READY) {
-		if (sandbox_teardown(pod, true, &err) < 0)
-			log_warn("pod %s: %s", pod->id, err.text);
-		pods_lock(pod->pods);
-		pod->state = POD_NOTREADY;
-		pods_changed(pod->pods);
-		pods_unlock(pod->pods);
-		record_save_pod(pod, 0, NULL);
-	}
-	pthread_mutex_unlock(&pod->op);
-	pod_put(pod);
-	return NULL;
 }
 
 static void drop_watch(struct pod *pod)
@@ -155,7 +203,7 @@ static void on_watch(void *data, uint32_t events)
 	if (rc == -EAGAIN)
 		return;
 	drop_watch(pod);
-	thread_detach(monitor_died, pod); /* takes over the watch's reference */
+	thread_detach(died_thread, pod); /* takes over the watch's reference */
 }
 
 struct watch_request {
@@ -168,8 +216,8 @@ static void watch_on_loop(void *data)
 	struct watch_request *r = data;
 
 	r->pod->watch_fd = r->fd;
-	r->pod->watch =
-		loop_add_fd(r->pod->pods->config.loop, r->fd, EPOLLIN | EPOLLRDHUP, on_watch, r->pod);
+	r->pod->watch = loop_add_fd(r->pod->pods->config.loop, r->fd, EPOLLIN | EPOLLRDHUP,
+				    on_watch, r->pod);
 	free(r);
 }
 

@@ -22,7 +22,8 @@
 #include "cri/pods/message.h"
 #include "cri/pods/pods.h"
 
-#define ID_LEN 64 /* hex digits, TR-10 */
+#define ID_LEN	       64  /* hex digits, TR-10 */
+#define HOSTNAME_BYTES 256 /* with the NUL; Linux itself takes 64 */
 
 enum pod_state {
 	POD_CREATING, /* not listed yet; its name is taken */
@@ -52,10 +53,10 @@ struct pod {
 	char *key; /* "ns/name/uid/attempt" */
 	Runtime__V1__PodSandboxConfig *config;
 	char *handler_name; /* as asked for, "" stays "" */
-	char *dir;          /* <state>/pods/<id> */
-	char *cgroup;       /* parent of its containers' cgroups */
+	char *dir;	    /* <state>/pods/<id> */
+	char *cgroup;	    /* parent of its containers' cgroups */
 	bool own_cgroup;    /* made by us: no parent was asked for */
-	char *netns;        /* pin, or NULL on the host network */
+	char *netns;	    /* pin, or NULL on the host network */
 	char *ipcns, *utsns, *userns;
 	bool has_sandbox_container;
 	int64_t created_ns;
@@ -65,9 +66,10 @@ struct pod {
 	struct error failure; /* of a creation that others joined */
 	struct strlist ips;
 	struct list containers; /* struct container.in_pod */
-	int64_t sandbox_pid;    /* of the sandbox container, 0 none */
-	int monitor_pid;        /* 0 unknown */
-	bool unwatched;         /* answer of exits_unwatch() */
+	int64_t sandbox_pid;	/* of the sandbox container, 0 none */
+	int monitor_pid;	/* 0 unknown */
+	bool unwatched;		/* answer of exits_unwatch() */
+	bool unreached;		/* its monitor hung when this server started (op) */
 
 	/* loop's thread only */
 	struct loop_fd *watch;
@@ -87,10 +89,10 @@ struct container {
 	char *image_name; /* a tag or digest of it, or what was asked for */
 	struct strlist layers;
 	bool holds_layers;
-	char *dir;       /* <pod dir>/containers/<id>: bundle, rootfs mount point */
-	char *disk;      /* <root>/containers/<id>: upper, work */
+	char *dir;  /* <pod dir>/containers/<id>: bundle, rootfs mount point */
+	char *disk; /* <root>/containers/<id>: upper, work */
 	char *cgroup;
-	char *log_path;  /* absolute, or NULL */
+	char *log_path; /* absolute, or NULL */
 	int stop_signal;
 	Runtime__V1__ContainerUser *user;
 	int64_t created_ns;
@@ -112,15 +114,15 @@ struct container {
 
 struct pods {
 	struct pods_config config;
-	char *pods_dir;  /* <state>/pods */
-	char *disk_dir;  /* <root>/containers */
+	char *pods_dir;	 /* <state>/pods */
+	char *disk_dir;	 /* <root>/containers */
 	char *pause_dir; /* <root>/pause: the built-in rootfs */
 	char *runtime_root;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* CLOCK_MONOTONIC */
+	pthread_cond_t changed;					     /* CLOCK_MONOTONIC */
 	struct map pod_ids, pod_keys, container_ids, container_keys; /* (L) */
 	struct loop_timer *retry; /* network_retry() once a minute */
-	bool restoring; /* pods_open() is reading records; the loop does not run yet */
+	bool restoring;		  /* pods_open() is reading records; the loop does not run yet */
 };
 
 /* --- references and look-up (pods.c) --- */
@@ -174,12 +176,19 @@ const char *container_state_name(enum container_state state);
 
 /* sandbox_derive() - paths and namespaces from pod->id and pod->config. */
 void sandbox_derive(struct pod *pod);
+/* sandbox_hostname() - as asked for; on the host network, and where none is asked for, the node's.
+ */
+void sandbox_hostname(const struct pod *pod, char out[HOSTNAME_BYTES]);
 int sandbox_make_files(struct pod *pod, struct error *err);
 int sandbox_make_namespaces(struct pod *pod, struct error *err);
 int sandbox_add_network(struct pod *pod, struct error *err);
 int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct error *err);
 int sandbox_start_container(struct pod *pod, const struct handler *handler, struct error *err);
-/* sandbox_teardown() - everything but the records: processes, network, pins, cgroups, files. */
+/* sandbox_disconnect() - the network; a failed plugin is journaled and does not count. */
+void sandbox_disconnect(struct pod *pod, bool same_boot);
+/* sandbox_end() - processes, cgroups and pins. */
+int sandbox_end(struct pod *pod, struct error *err);
+/* sandbox_teardown() - the two above: everything but records and files. */
 int sandbox_teardown(struct pod *pod, bool same_boot, struct error *err);
 /* sandbox_remove_files() - directories, after the teardown. */
 void sandbox_remove_files(struct pod *pod);
@@ -189,6 +198,8 @@ void sandbox_remove_files(struct pod *pod);
 /* exits_watch() - follow the pod's monitor from the loop. @fd: from monitor_watch(), taken over. */
 void exits_watch(struct pod *pod, int fd);
 void exits_unwatch(struct pod *pod);
+/* exits_monitor_died() - ends what it watched over; without pod->op and the lock. */
+void exits_monitor_died(struct pod *pod);
 /* exits_apply() - a container ended.  With pods->lock held. */
 struct monitor_exit;
 void exits_apply(struct container *c, const struct monitor_exit *e);
@@ -205,6 +216,11 @@ int container_kill(struct container *c, struct error *err);
 int container_destroy(struct container *c, struct error *err);
 /* container_forget_runtime() - `runtime delete` and the bundle's mounts; idempotent. */
 int container_forget_runtime(struct container *c, struct error *err);
+/*
+ * runtime_forget() - what the runtime still keeps of container @id goes, without the monitor; its
+ * processes have been killed.  Failures are logged: what stays is in nobody's way.
+ */
+void runtime_forget(struct pod *pod, const char *id);
 
 /* --- exec (exec.c) --- */
 

@@ -42,7 +42,7 @@ void pods_changed(struct pods *pods)
 	pthread_cond_broadcast(&pods->changed);
 }
 
-/* --- pods --------------------------------------------------------------------------------------- */
+/* --- pods ------------------------------------------------------------------------------------- */
 
 struct pod *pod_new(struct pods *pods)
 {
@@ -150,7 +150,7 @@ int pods_find_pod(struct pods *pods, const char *id, struct pod **ret, struct er
 	return 0;
 }
 
-/* --- containers --------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 struct container *container_new(struct pod *pod)
 {
@@ -260,8 +260,7 @@ struct container **pods_containers(struct pod *pod, size_t *ret_count)
 	size_t n = 0;
 
 	pods_lock(pod->pods);
-	list_for_each(c, &pod->containers, in_pod)
-	{
+	list_for_each(c, &pod->containers, in_pod) {
 		list = xrealloc(list, n + 1, sizeof(*list));
 		c->refs++;
 		list[n++] = c;
@@ -271,7 +270,7 @@ struct container **pods_containers(struct pod *pod, size_t *ret_count)
 	return list;
 }
 
-/* --- open and close ----------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 static void cond_init(pthread_cond_t *cond)
 {
@@ -287,6 +286,7 @@ static void cond_init(pthread_cond_t *cond)
 static int make_pause_rootfs(struct pods *pods, struct error *err)
 {
 	struct strbuf program cleanup_strbuf = { 0 };
+	struct strbuf there cleanup_strbuf = { 0 };
 	char *path cleanup_free = path_join(pods->pause_dir, "pause");
 	int dir cleanup_close = -1;
 	int rc = path_mkdirs(pods->pause_dir, 0755, err);
@@ -302,6 +302,9 @@ static int make_pause_rootfs(struct pods *pods, struct error *err)
 		if (path_mkdirs(sub, 0755, err) < 0)
 			return err ? err->code : -EIO;
 	}
+	if (fd_read_file(AT_FDCWD, path, 16 << 20, &there, NULL) == 0 && there.len == program.len &&
+	    memcmp(there.data, program.data, program.len) == 0)
+		return 0; /* a full disk must not keep the server from starting */
 	return fd_replace_file(AT_FDCWD, path, program.data, program.len, 0755, false, err);
 }
 

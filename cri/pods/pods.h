@@ -52,8 +52,8 @@ void pods_close(struct pods *pods);
  * The same name and attempt again: an equal request joins or gets the id, an unequal one is
  * -EEXIST naming the difference.  A failure leaves nothing behind and the name free.
  */
-int sandbox_run(struct pods *pods, const Runtime__V1__PodSandboxConfig *config,
-		const char *handler, struct arena *arena, char **ret_id, struct error *err);
+int sandbox_run(struct pods *pods, const Runtime__V1__PodSandboxConfig *config, const char *handler,
+		struct arena *arena, char **ret_id, struct error *err);
 /* sandbox_stop() - kill its containers, give back the network; absent or stopped is fine. */
 int sandbox_stop(struct pods *pods, const char *id, struct error *err);
 /* sandbox_remove() - stop, remove its containers and all that it had; absent is fine. */

@@ -18,7 +18,7 @@ static const char *const pod_states[] = {
 static const char *const container_states[] = {
 	[CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created",
 	[CONTAINER_STARTING] = "starting", [CONTAINER_RUNNING] = "running",
-	[CONTAINER_EXITED] = "exited",     [CONTAINER_REMOVING] = "removing",
+	[CONTAINER_EXITED] = "exited",	   [CONTAINER_REMOVING] = "removing",
 	[CONTAINER_GONE] = "gone",
 };
 
@@ -187,7 +187,7 @@ int record_load_pod(struct pods *pods, const char *id, const char *text, struct 
 /* Reasons are constants in memory; a record holds their text. */
 static const char *reason_constant(const char *text)
 {
-	static const char *const reasons[] = { "Completed", "Error",   "OOMKilled",
+	static const char *const reasons[] = { "Completed",  "Error",	"OOMKilled",
 					       "StartError", "Unknown", "" };
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)

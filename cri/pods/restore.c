@@ -5,6 +5,7 @@
  *   recorded     found                              becomes
  *   creating     anything                           undone, record deleted
  *   ready        its monitor answers                ready, taken over
+ *   ready        its monitor hangs                  ready as recorded, tried again every 5 s
  *   ready        no monitor, or another boot        containers ended, torn down, not ready
  *   notready     -                                  not ready
  *   removing     -                                  removed
@@ -23,6 +24,7 @@
 #include "runtimes/monitor/client.h"
 
 #define RETRY_MS 60000
+#define REACH_MS 5000
 
 struct loading {
 	struct pods *pods;
@@ -149,20 +151,39 @@ static void settle_containers(struct pod *pod)
 	free(list);
 }
 
-static bool adopt(struct pod *pod)
+/* reach() - take over what the monitor knows.  Return: 0, -ETIMEDOUT it hangs, else it is gone. */
+static int reach(struct pod *pod, struct error *err)
 {
 	struct strlist known cleanup_strlist = { 0 };
-	struct error err = ERROR_INIT;
 	struct container *c;
 	int watch;
+	int rc = monitor_list(pod->dir, &known, err);
 
-	if (monitor_list(pod->dir, &known, &err) < 0 || monitor_watch(pod->dir, &watch, &err) < 0) {
-		log_warn("pod %s: its monitor does not answer: %s", pod->id, err.text);
-		return false;
-	}
-	list_for_each(c, &pod->containers, in_pod) adopt_container(c, &known);
-	settle_containers(pod);
+	if (rc == 0)
+		rc = monitor_watch(pod->dir, &watch, err);
+	if (rc < 0)
+		return rc;
+	pods_lock(pod->pods);
+	pod->unreached = false;
+	list_for_each(c, &pod->containers, in_pod)
+		adopt_container(c, &known);
+	pods_unlock(pod->pods);
 	exits_watch(pod, watch);
+	return 0;
+}
+
+/* A monitor that hangs (stopped, or on a host with too much to do) is no reason to end its pod. */
+static bool adopt(struct pod *pod)
+{
+	struct error err = ERROR_INIT;
+	int rc = reach(pod, &err);
+
+	if (rc < 0)
+		log_warn("pod %s: its monitor does not answer: %s", pod->id, err.text);
+	pod->unreached = rc == -ETIMEDOUT;
+	if (rc < 0 && !pod->unreached)
+		return false;
+	settle_containers(pod);
 	return true;
 }
 
@@ -176,7 +197,8 @@ static void end_pod(struct pod *pod, bool same_boot)
 
 	for (size_t i = 0; i < n; i++) {
 		c = list[i];
-		if (same_boot && cgroup_exists(c->cgroup) && cgroup_kill(c->cgroup, 10000, &err) < 0)
+		if (same_boot && cgroup_exists(c->cgroup) &&
+		    cgroup_kill(c->cgroup, 10000, &err) < 0)
 			log_warn("container %s: %s", c->id, err.text);
 		set_ended(c);
 		if (same_boot && cgroup_remove(c->cgroup, &err) < 0)
@@ -259,11 +281,58 @@ static bool is_known(void *data, const char *id)
 	return keep;
 }
 
-/* network_retry() runs plugins, so not on the loop. */
+/* reach_again() - @pod, whose monitor hung. */
+static void reach_again(struct pod *pod)
+{
+	struct error err = ERROR_INIT;
+	int rc = 0;
+
+	pthread_mutex_lock(&pod->op);
+	if (pod->state != POD_READY)
+		pod->unreached = false;
+	if (pod->unreached)
+		rc = reach(pod, &err);
+	pthread_mutex_unlock(&pod->op);
+	if (rc < 0 && rc != -ETIMEDOUT) {
+		pod->unreached = false;
+		exits_monitor_died(pod);
+	}
+}
+
+/* Return: whether a monitor still hangs. */
+static bool reach_rest(struct pods *pods)
+{
+	struct pod **list;
+	bool rest = false;
+	size_t n;
+
+	pods_lock(pods);
+	list = snapshot(pods, &n);
+	pods_unlock(pods);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->unreached)
+			reach_again(list[i]);
+		rest |= list[i]->unreached;
+		pod_put(list[i]);
+	}
+	free(list);
+	return rest;
+}
+
+static void rearm(void *data)
+{
+	struct pods *pods = data;
+
+	loop_timer_arm(pods->retry, REACH_MS);
+}
+
+/* Plugins and monitors may take their time, so not on the loop. */
 static void *retry_thread(void *data)
 {
 	struct pods *pods = data;
 
+	if (reach_rest(pods))
+		loop_post(pods->config.loop, rearm, pods);
 	network_retry(pods->config.network, is_known, pods);
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 
 #include "base/path.h"
+#include "base/thread.h"
 #include "cri/pods/objects.h"
 #include "cri/pods/spec.h"
 #include "runtimes/monitor/client.h"
@@ -26,9 +27,10 @@ static int check_config(const Runtime__V1__PodSandboxConfig *config, struct erro
 	if (!m)
 		return error_set(err, EINVAL, "sandbox config without metadata");
 	if (str_empty(m->name) || str_empty(m->namespace_) || str_empty(m->uid))
-		return error_set(err, EINVAL,
-				 "sandbox metadata needs name, namespace and uid, has '%s', '%s', '%s'",
-				 m->name, m->namespace_, m->uid);
+		return error_set(
+			err, EINVAL,
+			"sandbox metadata needs name, namespace and uid, has '%s', '%s', '%s'",
+			m->name, m->namespace_, m->uid);
 	if (!str_empty(config->log_directory) && config->log_directory[0] != '/')
 		return error_set(err, EINVAL, "log_directory '%s' is not absolute",
 				 config->log_directory);
@@ -97,6 +99,40 @@ static int join(struct pod *pod, const struct pod *wanted, struct arena *arena, 
 	return rc;
 }
 
+struct connecting {
+	struct pod *pod;
+	struct error err;
+	int rc;
+};
+
+static void *connect_network(void *data)
+{
+	struct connecting *c = data;
+
+	c->rc = sandbox_add_network(c->pod, &c->err);
+	fault_point("cni-added");
+	return NULL;
+}
+
+/*
+ * The network's plugins and the monitor need nothing of each other, and both mostly wait: the
+ * first for iptables, the second 8 ms for the kernel to let it into its cgroup.
+ */
+static int connect_and_start(struct pod *pod, const struct handler *handler, struct error *err)
+{
+	struct connecting c = { .pod = pod, .err = ERROR_INIT };
+	pthread_t thread;
+	bool beside = pod->netns && thread_start_joinable(&thread, connect_network, &c) == 0;
+	int rc;
+
+	if (!beside)
+		connect_network(&c);
+	rc = beside || c.rc == 0 ? sandbox_start_monitor(pod, handler, err) : c.rc;
+	if (beside)
+		pthread_join(thread, NULL);
+	return c.rc < 0 ? error_copy(err, &c.err) : rc;
+}
+
 /* All parts of a sandbox in order; whatever fails, the caller tears down. */
 static int build(struct pod *pod, const struct handler *handler, struct error *err)
 {
@@ -109,10 +145,7 @@ static int build(struct pod *pod, const struct handler *handler, struct error *e
 		rc = sandbox_make_namespaces(pod, err);
 	fault_point("namespaces-pinned");
 	if (rc == 0)
-		rc = sandbox_add_network(pod, err);
-	fault_point("cni-added");
-	if (rc == 0)
-		rc = sandbox_start_monitor(pod, handler, err);
+		rc = connect_and_start(pod, handler, err);
 	fault_point("monitor-started");
 	if (rc == 0 && pod->has_sandbox_container)
 		rc = sandbox_start_container(pod, handler, err);
@@ -196,10 +229,11 @@ int sandbox_run(struct pods *pods, const Runtime__V1__PodSandboxConfig *config,
 	return rc;
 }
 
-/* --- stop and remove ------------------------------------------------------------------------------ */
+/* --- stop and remove -------------------------------------------------------------------------- */
 
-/* Its containers first: all of them at once, by force. */
-static int stop_containers(struct pod *pod, struct error *err)
+/* each_container() - @fn for all; the first failure is reported. */
+static int each_container(struct pod *pod, int (*fn)(struct container *c, struct error *err),
+			  struct error *err)
 {
 	size_t n;
 	struct container **list = pods_containers(pod, &n);
@@ -207,10 +241,8 @@ static int stop_containers(struct pod *pod, struct error *err)
 
 	for (size_t i = 0; i < n; i++) {
 		struct error one = ERROR_INIT;
-		int r = container_kill(list[i], &one);
+		int r = fn(list[i], &one);
 
-		if (r == 0)
-			r = container_forget_runtime(list[i], &one);
 		if (r < 0 && rc == 0)
 			rc = error_copy(err, &one);
 		container_put(list[i]);
@@ -219,7 +251,12 @@ static int stop_containers(struct pod *pod, struct error *err)
 	return rc;
 }
 
-/* stop_locked() - pod->op held. */
+/*
+ * stop_locked() - pod->op held.
+ *
+ * The runtime deletes what has ended while the network's plugins run, so what is left of that is
+ * waited for after them.
+ */
 static int stop_locked(struct pod *pod, struct error *err)
 {
 	enum pod_state state;
@@ -230,10 +267,14 @@ static int stop_locked(struct pod *pod, struct error *err)
 	pods_unlock(pod->pods);
 	if (state != POD_READY)
 		return 0;
-	rc = stop_containers(pod, err);
+	rc = each_container(pod, container_kill, err);
 	fault_point("stop-killed");
+	if (rc < 0)
+		return rc;
+	sandbox_disconnect(pod, true);
+	rc = each_container(pod, container_forget_runtime, err);
 	if (rc == 0)
-		rc = sandbox_teardown(pod, true, err);
+		rc = sandbox_end(pod, err);
 	if (rc < 0)
 		return rc;
 	set_state(pod, POD_NOTREADY);

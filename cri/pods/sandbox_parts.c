@@ -2,7 +2,9 @@
 /*
  * The parts of a sandbox, each made and taken away on its own.
  *
- *   <state>/pods/<id>/        monitor.sock exits/ shm/ ns/ hostname hosts resolv.conf containers/
+ *   <state>/pods/<id>/        monitor.sock exits/ ns/ containers/
+ *     shm/ files/             mounts that only its monitor and containers see; files: hostname,
+ *                             hosts, resolv.conf
  *   <netns_dir>/bh-<id>       pin of its network namespace
  *   <cgroup>/bulkhead-<id>    leaf cgroup of its monitor
  *   <cgroup>/<id>             its sandbox container, where it has one
@@ -26,6 +28,7 @@
 #include "storage/overlay.h"
 
 #define SHM_BYTES      (64 << 20) /* what every peer gives a pod */
+#define FILES_BYTES    (4 << 20)  /* hostname, hosts, resolv.conf: its containers may write there */
 #define HOST_FILE_MAX  (1 << 20)
 #define KILL_WAIT_MS   10000
 #define START_BOUND_MS 120000
@@ -58,23 +61,20 @@ void sandbox_derive(struct pod *pod)
 	pod->has_sandbox_container = ns->pid == RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
-/* --- files ------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------ */
 
-static int write_file(struct pod *pod, const char *name, const char *text, size_t len,
-		      struct error *err)
+static int write_file(int dir, const char *name, const char *text, size_t len, struct error *err)
 {
-	char *path cleanup_free = path_join(pod->dir, name);
-
-	return fd_replace_file(AT_FDCWD, path, text, len, 0644, false, err);
+	return fd_replace_file(dir, name, text, len, 0644, false, err);
 }
 
-static int copy_host_file(struct pod *pod, const char *name, const char *source, struct error *err)
+static int copy_host_file(int dir, const char *name, const char *source, struct error *err)
 {
 	struct strbuf text cleanup_strbuf = { 0 };
 	struct error ignored = ERROR_INIT;
 
 	fd_read_file(AT_FDCWD, source, HOST_FILE_MAX, &text, &ignored); /* absent: empty */
-	return write_file(pod, name, text.data ? text.data : "", text.len, err);
+	return write_file(dir, name, text.data ? text.data : "", text.len, err);
 }
 
 static void put_words(struct strbuf *out, const char *key, char **words, size_t count)
@@ -87,36 +87,48 @@ static void put_words(struct strbuf *out, const char *key, char **words, size_t 
 	strbuf_putc(out, '\n');
 }
 
-static int write_resolv_conf(struct pod *pod, struct error *err)
+static int write_resolv_conf(const struct pod *pod, int dir, struct error *err)
 {
 	const Runtime__V1__DNSConfig *dns = pod->config->dns_config;
 	struct strbuf out cleanup_strbuf = { 0 };
 
 	if (!dns || dns->n_servers + dns->n_searches + dns->n_options == 0)
-		return copy_host_file(pod, "resolv.conf", "/etc/resolv.conf", err);
+		return copy_host_file(dir, "resolv.conf", "/etc/resolv.conf", err);
 	put_words(&out, "search", dns->searches, dns->n_searches);
 	for (size_t i = 0; i < dns->n_servers; i++)
 		strbuf_printf(&out, "nameserver %s\n", dns->servers[i]);
 	put_words(&out, "options", dns->options, dns->n_options);
-	return write_file(pod, "resolv.conf", out.data, out.len, err);
+	return write_file(dir, "resolv.conf", out.data, out.len, err);
 }
 
-/* The pod's hostname: as asked for; on the host network, and where none is asked for, the node's. */
-static void hostname_of(const struct pod *pod, char out[256])
+void sandbox_hostname(const struct pod *pod, char out[HOSTNAME_BYTES])
 {
 	if (!str_empty(pod->config->hostname) && pod->netns) {
-		snprintf(out, 256, "%s", pod->config->hostname);
+		snprintf(out, HOSTNAME_BYTES, "%s", pod->config->hostname);
 		return;
 	}
-	if (gethostname(out, 256) < 0)
-		snprintf(out, 256, "localhost");
-	out[255] = '\0';
+	if (gethostname(out, HOSTNAME_BYTES) < 0)
+		snprintf(out, HOSTNAME_BYTES, "localhost");
+	out[HOSTNAME_BYTES - 1] = '\0';
+}
+
+static int write_files(const struct pod *pod, int dir, struct error *err)
+{
+	char name[HOSTNAME_BYTES + 1];
+	int rc = write_resolv_conf(pod, dir, err);
+
+	if (rc == 0)
+		rc = copy_host_file(dir, "hosts", "/etc/hosts", err);
+	if (rc < 0)
+		return rc;
+	sandbox_hostname(pod, name);
+	strcat(name, "\n");
+	return write_file(dir, "hostname", name, strlen(name), err);
 }
 
 int sandbox_make_files(struct pod *pod, struct error *err)
 {
-	static const char *const dirs[] = { "containers", "exits", "ns", "shm" };
-	char name[256 + 1];
+	static const char *const dirs[] = { "containers", "exits", "ns" };
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs) && rc == 0; i++) {
@@ -126,15 +138,6 @@ int sandbox_make_files(struct pod *pod, struct error *err)
 	}
 	if (rc == 0 && !str_empty(pod->config->log_directory))
 		rc = path_mkdirs(pod->config->log_directory, 0755, err);
-	if (rc == 0)
-		rc = write_resolv_conf(pod, err);
-	if (rc == 0)
-		rc = copy_host_file(pod, "hosts", "/etc/hosts", err);
-	if (rc == 0) {
-		hostname_of(pod, name);
-		strcat(name, "\n");
-		rc = write_file(pod, "hostname", name, strlen(name), err);
-	}
 	return rc;
 }
 
@@ -146,7 +149,7 @@ void sandbox_remove_files(struct pod *pod)
 		log_warn("pod %s: %s", pod->id, err.text);
 }
 
-/* --- namespaces ----------------------------------------------------------------------------------- */
+/* --- namespaces ------------------------------------------------------------------------------- */
 
 static void add_sysctls(const struct pod *pod, struct strlist *list)
 {
@@ -160,7 +163,7 @@ int sandbox_make_namespaces(struct pod *pod, struct error *err)
 {
 	const Runtime__V1__UserNamespace *user = namespace_options(pod)->userns_options;
 	struct strlist sysctls cleanup_strlist = { 0 };
-	char hostname[256];
+	char hostname[HOSTNAME_BYTES];
 	struct namespaces n = {
 		.net = pod->netns,
 		.ipc = pod->ipcns,
@@ -169,13 +172,15 @@ int sandbox_make_namespaces(struct pod *pod, struct error *err)
 		.hostname = hostname,
 	};
 
-	hostname_of(pod, hostname);
+	sandbox_hostname(pod, hostname);
 	add_sysctls(pod, &sysctls);
 	if (pod->userns) {
-		n.uid_map = (struct id_mapping){ user->uids[0]->host_id, user->uids[0]->container_id,
-						 user->uids[0]->length };
-		n.gid_map = (struct id_mapping){ user->gids[0]->host_id, user->gids[0]->container_id,
-						 user->gids[0]->length };
+		n.uid_map =
+			(struct id_mapping){ user->uids[0]->host_id, user->uids[0]->container_id,
+					     user->uids[0]->length };
+		n.gid_map =
+			(struct id_mapping){ user->gids[0]->host_id, user->gids[0]->container_id,
+					     user->gids[0]->length };
 	}
 	namespaces_default_sysctls(&n, &sysctls);
 	n.sysctls = (const char *const *)sysctls.items;
@@ -195,7 +200,7 @@ static int unpin_all(const struct pod *pod, struct error *err)
 	return rc;
 }
 
-/* --- network ---------------------------------------------------------------------------------------- */
+/* --- network ---------------------------------------------------------------------------------- */
 
 /* bandwidth() - "10M" as the bandwidth annotations write quantities; bits a second. */
 static uint64_t bandwidth(const struct pod *pod, const char *annotation)
@@ -204,13 +209,8 @@ static uint64_t bandwidth(const struct pod *pod, const char *annotation)
 		const char *suffix;
 		uint64_t factor;
 	} units[] = {
-		{ "", 1 },
-		{ "k", 1000 },
-		{ "M", 1000000 },
-		{ "G", 1000000000 },
-		{ "Ki", 1 << 10 },
-		{ "Mi", 1 << 20 },
-		{ "Gi", 1 << 30 },
+		{ "", 1 },	   { "k", 1000 },     { "M", 1000000 },	 { "G", 1000000000 },
+		{ "Ki", 1 << 10 }, { "Mi", 1 << 20 }, { "Gi", 1 << 30 },
 	};
 	const Runtime__V1__PodSandboxConfig *c = pod->config;
 
@@ -300,28 +300,47 @@ static int del_network(struct pod *pod, bool same_boot, struct error *err)
 	return network_del(pod->pods->config.network, &n, err);
 }
 
-/* --- monitor ---------------------------------------------------------------------------------------- */
+/* --- monitor ---------------------------------------------------------------------------------- */
 
 static char *monitor_cgroup(const struct pod *pod)
 {
 	return xasprintf("%s/bulkhead-%s", pod->cgroup, pod->id);
 }
 
-/* The pod's /dev/shm: made here, attached in the monitor's own mount namespace. */
-static int attach_shm(struct pod *pod, struct error *err)
+static int make_shm(const struct pod *pod, int *ret_fd, struct error *err)
 {
 	const Runtime__V1__UserNamespace *user = namespace_options(pod)->userns_options;
 	uid_t uid = pod->userns ? user->uids[0]->host_id : 0;
 	gid_t gid = pod->userns ? user->gids[0]->host_id : 0;
-	int fd cleanup_close = -1;
-	struct monitor_mount m = { .target = "shm" };
 
-	if (!pod->ipcns)
-		return 0;
-	if (overlay_tmpfs(SHM_BYTES, uid, gid, &fd, err) < 0)
+	if (overlay_tmpfs(SHM_BYTES, uid, gid, ret_fd, err) < 0)
 		return error_wrap(err, "make /dev/shm");
-	m.fd = fd;
-	return monitor_mount(pod->dir, &m, 1, err);
+	return 0;
+}
+
+/*
+ * The pod's own files and its /dev/shm: made here, attached in the monitor's own mount namespace.
+ * The files are a file system of their own because containers write to them: what they put there
+ * is bounded, and takes no room from the state of others.
+ */
+static int attach_mounts(struct pod *pod, struct error *err)
+{
+	int files cleanup_close = -1;
+	int shm cleanup_close = -1;
+	struct monitor_mount m[2] = { { .target = "files" }, { .target = "shm" } };
+	int rc = overlay_tmpfs(FILES_BYTES, 0, 0, &files, err);
+
+	if (rc == 0)
+		rc = write_files(pod, files, err);
+	if (rc < 0)
+		return error_wrap(err, "make the pod's files");
+	if (pod->ipcns)
+		rc = make_shm(pod, &shm, err);
+	if (rc < 0)
+		return rc;
+	m[0].fd = files;
+	m[1].fd = shm;
+	return monitor_mount(pod->dir, m, pod->ipcns ? 2 : 1, err);
 }
 
 int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct error *err)
@@ -361,7 +380,7 @@ int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct
 	if (rc < 0)
 		return rc;
 	exits_watch(pod, watch);
-	return attach_shm(pod, err);
+	return attach_mounts(pod, err);
 }
 
 int sandbox_start_container(struct pod *pod, const struct handler *handler, struct error *err)
@@ -414,6 +433,8 @@ static int end_monitor(struct pod *pod, struct error *err)
 	if (rc == 0 && cgroup_exists(leaf))
 		rc = cgroup_kill(leaf, KILL_WAIT_MS, err);
 	reap_monitor(pod);
+	if (rc == 0 && pod->has_sandbox_container)
+		runtime_forget(pod, pod->id);
 	if (rc == 0)
 		rc = cgroup_remove(sandbox, err);
 	if (rc == 0)
@@ -423,15 +444,20 @@ static int end_monitor(struct pod *pod, struct error *err)
 	return rc;
 }
 
-int sandbox_teardown(struct pod *pod, bool same_boot, struct error *err)
+/* A DEL that failed is journaled and tried again later: the pod need not wait. */
+void sandbox_disconnect(struct pod *pod, bool same_boot)
 {
-	int rc = del_network(pod, same_boot, err);
+	struct error err = ERROR_INIT;
 
-	/* The plugin failed: its DEL is journaled and tried again later, the pod need not wait. */
-	if (rc < 0 && err)
-		log_warn("pod %s: network: %s", pod->id, err->text);
+	if (del_network(pod, same_boot, &err) < 0)
+		log_warn("pod %s: network: %s", pod->id, err.text);
 	fault_point("cni-deleted");
-	rc = end_monitor(pod, err);
+}
+
+int sandbox_end(struct pod *pod, struct error *err)
+{
+	int rc = end_monitor(pod, err);
+
 	if (rc == 0)
 		rc = unpin_all(pod, err);
 	if (rc == 0) {
@@ -441,4 +467,10 @@ int sandbox_teardown(struct pod *pod, bool same_boot, struct error *err)
 		pods_unlock(pod->pods);
 	}
 	return rc;
+}
+
+int sandbox_teardown(struct pod *pod, bool same_boot, struct error *err)
+{
+	sandbox_disconnect(pod, same_boot);
+	return sandbox_end(pod, err);
 }

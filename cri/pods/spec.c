@@ -15,8 +15,7 @@
 typedef Runtime__V1__NamespaceOption namespaces_t;
 
 static const namespaces_t default_namespaces = RUNTIME__V1__NAMESPACE_OPTION__INIT;
-static const spec_security_t default_security =
-	RUNTIME__V1__LINUX_CONTAINER_SECURITY_CONTEXT__INIT;
+static const spec_security_t default_security = RUNTIME__V1__LINUX_CONTAINER_SECURITY_CONTEXT__INIT;
 
 const namespaces_t *spec_sandbox_namespaces(const Runtime__V1__PodSandboxConfig *config)
 {
@@ -75,7 +74,8 @@ static int check_mapping(const char *what, Runtime__V1__IDMapping *const *maps, 
 {
 	if (count != 1)
 		return error_set(err, EINVAL,
-				 "user namespace needs exactly one %s mapping, has %zu", what, count);
+				 "user namespace needs exactly one %s mapping, has %zu", what,
+				 count);
 	if (maps[0]->container_id != 0)
 		return error_set(err, EINVAL, "user namespace: %s 0 of the container is not mapped",
 				 what);
@@ -125,9 +125,10 @@ static int check_namespaces(const namespaces_t *ns, struct error *err)
 static bool is_ipc_sysctl(const char *name)
 {
 	static const char *const names[] = {
-		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",	  "kernel.sem",
-		"kernel.shmall", "kernel.shmmax", "kernel.shmmni",	  "kernel.shm_rmid_forced",
-		"kernel.msg_next_id", "kernel.sem_next_id", "kernel.shm_next_id", "kernel.auto_msgmni",
+		"kernel.msgmax",      "kernel.msgmnb",		"kernel.msgmni",
+		"kernel.sem",	      "kernel.shmall",		"kernel.shmmax",
+		"kernel.shmmni",      "kernel.shm_rmid_forced", "kernel.msg_next_id",
+		"kernel.sem_next_id", "kernel.shm_next_id",	"kernel.auto_msgmni",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -156,7 +157,8 @@ static int check_sysctl(const namespaces_t *ns, const char *key, struct error *e
 	if (is_ipc_sysctl(name)) {
 		if (ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE)
 			return error_set(err, EINVAL,
-					 "sysctl '%s' cannot be set in the host's ipc namespace", key);
+					 "sysctl '%s' cannot be set in the host's ipc namespace",
+					 key);
 		return 0;
 	}
 	if (strcmp(name, "kernel.domainname") == 0 || strcmp(name, "kernel.hostname") == 0)

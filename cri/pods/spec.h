@@ -49,7 +49,7 @@ struct spec_container {
 	const Runtime__V1__LinuxContainerResources *resources; /* in force; may be NULL */
 	const struct handler *handler;
 	const struct image *image;
-	int rootfs_fd;               /* a mount of the image's layers, read-only use */
+	int rootfs_fd;		     /* a mount of the image's layers, read-only use */
 	char *const *volume_sources; /* a host path for each Mount with an image, else NULL */
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/path.h"
 #include "cri/pods/spec.h"
+#include "runtimes/cgroup/hierarchy.h"
 
 #define MAX_DEVICES 4096
 #define MAX_DEPTH   8
@@ -108,7 +109,7 @@ static int add_asked(const Runtime__V1__Device *d, struct bundle *b, struct erro
 int spec_devices(const struct spec_container *s, struct bundle *b, struct error *err)
 {
 	/* what the container has of its own, or what belongs to a session of the host */
-	static const char *const own[] = { "pts",	  "shm",   "fd",	 "mqueue", "console",
+	static const char *const own[] = { "pts",  "shm",	  "fd",	   "mqueue", "console",
 					   ".lxc", ".lxd-mounts", ".udev", NULL };
 	const Runtime__V1__ContainerConfig *c = s->config;
 	struct device_list all = { .b = b, .access = "rwm", .skip = own };
@@ -130,6 +131,8 @@ int spec_devices(const struct spec_container *s, struct bundle *b, struct error 
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
+/* A kubelet sends a limit of 0 for each page size of its node, and runc fails on any without the
+ * controller; there 0 asks for nothing (as in an update of the limits). */
 static int put_lists(const Runtime__V1__LinuxContainerResources *r, struct bundle *b,
 		     struct error *err)
 {
@@ -144,6 +147,8 @@ static int put_lists(const Runtime__V1__LinuxContainerResources *r, struct bundl
 
 		if (str_empty(size) || strpbrk(size, "/."))
 			return error_set(err, EINVAL, "hugepage size '%s' is none", size);
+		if (r->hugepage_limits[i]->limit == 0 && !hierarchy_with("hugetlb"))
+			continue;
 		pages[n++] = (struct bundle_hugepage){ arena_strdup(&b->arena, size),
 						       r->hugepage_limits[i]->limit };
 	}
@@ -151,10 +156,9 @@ static int put_lists(const Runtime__V1__LinuxContainerResources *r, struct bundl
 		if (str_empty(r->unified[i]->key) || strchr(r->unified[i]->key, '/'))
 			return error_set(err, EINVAL, "'%s' is not a cgroup file",
 					 r->unified[i]->key);
-		unified[i] = (struct bundle_unified){
-			arena_strdup(&b->arena, r->unified[i]->key),
-			arena_strdup(&b->arena, r->unified[i]->value)
-		};
+		unified[i] =
+			(struct bundle_unified){ arena_strdup(&b->arena, r->unified[i]->key),
+						 arena_strdup(&b->arena, r->unified[i]->value) };
 	}
 	b->resources.hugepages = pages;
 	b->resources.n_hugepages = n;

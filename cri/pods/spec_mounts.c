@@ -62,9 +62,10 @@ static void add_standard(const struct spec_container *s, struct bundle *b)
 	add_ours(s, b, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	add_ours(s, b, "/dev/pts", "devpts", "devpts",
 		 "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
-	if (s->pod->ipcns)
+	/* a user namespace may not mount the host's queues; the host need not show them either */
+	if (s->pod->ipcns || !s->pod->userns)
 		add_ours(s, b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-	else
+	else if (path_exists("/dev/mqueue"))
 		add_ours(s, b, "/dev/mqueue", "bind", "/dev/mqueue", "rbind,nosuid,noexec,nodev");
 	/* a user namespace that does not own the network namespace may not mount sysfs */
 	if (s->pod->userns && !s->pod->netns)
@@ -72,7 +73,8 @@ static void add_standard(const struct spec_container *s, struct bundle *b)
 	else
 		add_ours(s, b, "/sys", "sysfs", "sysfs", ro_sys);
 	add_ours(s, b, "/sys/fs/cgroup", "cgroup", "cgroup",
-		 privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+		 privileged ? "nosuid,noexec,nodev,relatime,rw"
+			    : "nosuid,noexec,nodev,relatime,ro");
 }
 
 static void add_pod_file(const struct spec_container *s, struct bundle *b, const char *target,
@@ -80,8 +82,9 @@ static void add_pod_file(const struct spec_container *s, struct bundle *b, const
 {
 	bool ro = spec_security(s->config)->readonly_rootfs;
 
-	add_ours(s, b, target, "bind", arena_printf(&b->arena, "%s/%s", s->pod->dir, name),
-		 ro ? "rbind,rprivate,ro" : "rbind,rprivate,rw");
+	add_ours(s, b, target, "bind", arena_printf(&b->arena, "%s/files/%s", s->pod->dir, name),
+		 ro ? "rbind,rprivate,ro,nosuid,noexec,nodev"
+		    : "rbind,rprivate,rw,nosuid,noexec,nodev");
 }
 
 static void add_pod_files(const struct spec_container *s, struct bundle *b)
@@ -151,7 +154,8 @@ static void find_mount(char *info, const char *path, char **ret_mount, char **re
 	}
 }
 
-static int check_propagation(const char *path, Runtime__V1__MountPropagation wanted, struct error *err)
+static int check_propagation(const char *path, Runtime__V1__MountPropagation wanted,
+			     struct error *err)
 {
 	struct strbuf info cleanup_strbuf = { 0 };
 	char *mount, *flags;
@@ -165,12 +169,12 @@ static int check_propagation(const char *path, Runtime__V1__MountPropagation wan
 		return 0;
 	if (wanted == PROPAGATION(HOST_TO_CONTAINER) && strstr(flags, "master:"))
 		return 0;
-	return error_set(err, EINVAL,
-			 "%s propagation is asked for, but '%s' is in mount '%s', which is not shared%s: "
-			 "run mount --make-rshared %s",
-			 wanted == PROPAGATION(BIDIRECTIONAL) ? "bidirectional" : "host-to-container",
-			 path, mount,
-			 wanted == PROPAGATION(BIDIRECTIONAL) ? "" : " nor a slave of one", mount);
+	return error_set(
+		err, EINVAL,
+		"%s propagation is asked for, but '%s' is in mount '%s', which is not shared%s: "
+		"run mount --make-rshared %s",
+		wanted == PROPAGATION(BIDIRECTIONAL) ? "bidirectional" : "host-to-container", path,
+		mount, wanted == PROPAGATION(BIDIRECTIONAL) ? "" : " nor a slave of one", mount);
 }
 
 static int put_propagation(const Runtime__V1__Mount *m, const char *source, struct bundle *b,
@@ -250,9 +254,9 @@ static int put_asked(const struct spec_container *s, const Runtime__V1__Mount *m
 		return error_set(err, EINVAL, "neither host_path nor image given");
 	source = realpath(m->host_path, NULL);
 	if (!source)
-		return error_errno(err, errno == ENOENT ? EINVAL : errno, "host path '%s' %s",
-				   m->host_path,
-				   errno == ENOENT ? "does not exist on the node" : "cannot be used");
+		return error_errno(
+			err, errno == ENOENT ? EINVAL : errno, "host path '%s' %s", m->host_path,
+			errno == ENOENT ? "does not exist on the node" : "cannot be used");
 	rc = check_recursive(s, m, err);
 	if (rc == 0)
 		rc = put_propagation(m, source, b, &propagation, err);
@@ -261,7 +265,9 @@ static int put_asked(const struct spec_container *s, const Runtime__V1__Mount *m
 	to = add(b, arena_strdup(&b->arena, m->container_path), "bind",
 		 arena_strdup(&b->arena, source),
 		 arena_printf(&b->arena, "rbind,%s,%s", propagation,
-			      m->recursive_read_only ? "rro" : m->readonly ? "ro" : "rw"));
+			      m->recursive_read_only ? "rro"
+			      : m->readonly	     ? "ro"
+						     : "rw"));
 	return put_id_maps(s, m, b, to, err);
 }
 

@@ -7,11 +7,8 @@
  *   -        given  image entrypoint + args
  *   given    any    command + args
  */
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "base/fd.h"
-#include "base/path.h"
 #include "cri/pods/spec.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -61,13 +58,10 @@ static void set_env(struct strlist *env, const char *name, const char *value)
 
 static void set_hostname(const struct spec_container *s, struct strlist *env)
 {
-	char *path cleanup_free = path_join(s->pod->dir, "hostname");
-	struct strbuf name cleanup_strbuf = { 0 };
+	char name[HOSTNAME_BYTES];
 
-	if (fd_read_file(AT_FDCWD, path, 1024, &name, NULL) < 0 || !name.data)
-		return;
-	name.data[strcspn(name.data, "\n")] = '\0';
-	set_env(env, "HOSTNAME", name.data);
+	sandbox_hostname(s->pod, name);
+	set_env(env, "HOSTNAME", name);
 }
 
 static int put_asked_env(const struct spec_container *s, struct strlist *env, struct error *err)
@@ -77,8 +71,8 @@ static int put_asked_env(const struct spec_container *s, struct strlist *env, st
 		char *value cleanup_free = NULL;
 
 		if (str_empty(e->key) || strchr(e->key, '='))
-			return error_set(err, EINVAL, "'%s' is not a name of an environment variable",
-					 e->key);
+			return error_set(err, EINVAL,
+					 "'%s' is not a name of an environment variable", e->key);
 		if (e->value.len > 0 && memchr(e->value.data, '\0', e->value.len))
 			return error_set(err, EINVAL, "environment variable %s holds a NUL byte",
 					 e->key);

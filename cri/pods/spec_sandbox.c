@@ -11,7 +11,10 @@
 static void add_mounts(struct bundle *b)
 {
 	static const struct bundle_mount mounts[] = {
-		{ .target = "/proc", .type = "proc", .source = "proc", .options = "nosuid,noexec,nodev" },
+		{ .target = "/proc",
+		  .type = "proc",
+		  .source = "proc",
+		  .options = "nosuid,noexec,nodev" },
 		{ .target = "/dev",
 		  .type = "tmpfs",
 		  .source = "tmpfs",
@@ -47,6 +50,23 @@ static void set_user(const Runtime__V1__LinuxSandboxSecurityContext *sec, struct
 		b->gid = (gid_t)sec->run_as_group->value;
 }
 
+/*
+ * A kernel of its own knows neither the name nor the settings of the namespaces that it is given:
+ * they are told to it.
+ */
+static void tell_kernel(const struct pod *pod, struct bundle *b)
+{
+	const Runtime__V1__LinuxPodSandboxConfig *l = pod->config->linux;
+	char hostname[HOSTNAME_BYTES];
+
+	sandbox_hostname(pod, hostname);
+	b->hostname = arena_strdup(&b->arena, hostname);
+	for (size_t i = 0; l && i < l->n_sysctls; i++) {
+		strlist_add(&b->sysctls, l->sysctls[i]->key);
+		strlist_add(&b->sysctls, l->sysctls[i]->value);
+	}
+}
+
 int spec_write_sandbox(const struct pod *pod, const struct handler *handler, const char *dir,
 		       const char *cgroup, struct error *err)
 {
@@ -70,9 +90,11 @@ int spec_write_sandbox(const struct pod *pod, const struct handler *handler, con
 	bundle_annotate(&b, "io.kubernetes.cri.container-type", "sandbox");
 	bundle_annotate(&b, "io.kubernetes.cri.sandbox-id", pod->id);
 	bundle_annotate(&b, "io.kubernetes.cri.sandbox-name", pod->config->metadata->name);
-	bundle_annotate(&b, "io.kubernetes.cri.sandbox-namespace", pod->config->metadata->namespace_);
+	bundle_annotate(&b, "io.kubernetes.cri.sandbox-namespace",
+			pod->config->metadata->namespace_);
 	bundle_annotate(&b, "io.kubernetes.cri-o.ContainerType", "sandbox");
 	bundle_annotate(&b, "io.kubernetes.cri-o.SandboxID", pod->id);
-	(void)handler; /* every handler takes the same sandbox */
+	if (handler->sandbox == HANDLER_CONTAINER)
+		tell_kernel(pod, &b);
 	return bundle_write(&b, dir, err);
 }

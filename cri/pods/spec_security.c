@@ -13,18 +13,19 @@
 #include "base/path.h"
 #include "cri/pods/spec.h"
 
-#define PROFILE_MAX    (4 << 20)
-#define APPARMOR_MAX   (1 << 20)
-#define LOCALHOST      "localhost/"
-#define BIT(n)	       (UINT64_C(1) << (n))
+#define PROFILE_MAX  (4 << 20)
+#define APPARMOR_MAX (1 << 20)
+#define LOCALHOST    "localhost/"
+#define BIT(n)	     (UINT64_C(1) << (n))
 
 #define SECURITY_PROFILE(type) RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__##type
 
 /* What containerd and Docker give. */
-static const uint64_t default_caps =
-	BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) | BIT(CAP_MKNOD) |
-	BIT(CAP_NET_RAW) | BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) |
-	BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL) | BIT(CAP_AUDIT_WRITE);
+static const uint64_t default_caps = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) |
+				     BIT(CAP_FOWNER) | BIT(CAP_MKNOD) | BIT(CAP_NET_RAW) |
+				     BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETFCAP) |
+				     BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
+				     BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL) | BIT(CAP_AUDIT_WRITE);
 
 /* --- capabilities ----------------------------------------------------------------------------- */
 
@@ -123,9 +124,9 @@ int spec_seccomp(const Runtime__V1__SecurityProfile *profile, const char *deprec
 	case SECURITY_PROFILE(Unconfined):
 		return 0;
 	case SECURITY_PROFILE(Localhost):
-		return load_profile(str_after(profile->localhost_ref, LOCALHOST) ?
-					    profile->localhost_ref + strlen(LOCALHOST) :
-					    profile->localhost_ref,
+		return load_profile(str_after(profile->localhost_ref, LOCALHOST)
+					    ? profile->localhost_ref + strlen(LOCALHOST)
+					    : profile->localhost_ref,
 				    b, err);
 	default:
 		return error_set(err, EINVAL, "unknown seccomp profile type %d",
@@ -139,7 +140,8 @@ static bool host_has_apparmor(void)
 {
 	struct strbuf text cleanup_strbuf = { 0 };
 
-	return fd_read_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &text, NULL) == 0 &&
+	return fd_read_file(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &text, NULL) ==
+		       0 &&
 	       text.data && text.data[0] == 'Y';
 }
 
@@ -149,8 +151,9 @@ static bool apparmor_loaded(const char *name)
 	struct strbuf text cleanup_strbuf = { 0 };
 	size_t len = strlen(name);
 
-	if (fd_read_file(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", APPARMOR_MAX, &text, NULL) <
-		    0 || !text.data)
+	if (fd_read_file(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", APPARMOR_MAX, &text,
+			 NULL) < 0 ||
+	    !text.data)
 		return false;
 	for (char *line = text.data; *line; line += strcspn(line, "\n"), line += *line == '\n')
 		if (strncmp(line, name, len) == 0 && str_has_prefix(line + len, " ("))
@@ -163,13 +166,14 @@ static int localhost_apparmor(const char *name, struct bundle *b, struct error *
 	if (str_has_prefix(name, LOCALHOST))
 		name += strlen(LOCALHOST);
 	if (!host_has_apparmor())
-		return error_set(err, EINVAL,
-				 "AppArmor profile '%s' is asked for, but AppArmor is off on this host",
-				 name);
+		return error_set(
+			err, EINVAL,
+			"AppArmor profile '%s' is asked for, but AppArmor is off on this host",
+			name);
 	if (!apparmor_loaded(name))
-		return error_set(err, EINVAL,
-				 "AppArmor profile '%s' is not loaded: load it with apparmor_parser",
-				 name);
+		return error_set(
+			err, EINVAL,
+			"AppArmor profile '%s' is not loaded: load it with apparmor_parser", name);
 	b->apparmor_profile = arena_strdup(&b->arena, name);
 	return 0;
 }
@@ -197,9 +201,9 @@ void spec_selinux(const Runtime__V1__SELinuxOption *o, struct bundle *b)
 {
 	if (!o || !path_exists("/sys/fs/selinux/enforce") || str_empty(o->level))
 		return;
-	b->selinux_label = arena_printf(&b->arena, "%s:%s:%s:%s", str_or(o->user, "system_u"),
-					str_or(o->role, "system_r"), str_or(o->type, "container_t"),
-					o->level);
+	b->selinux_label =
+		arena_printf(&b->arena, "%s:%s:%s:%s", str_or(o->user, "system_u"),
+			     str_or(o->role, "system_r"), str_or(o->type, "container_t"), o->level);
 	b->mount_label = arena_printf(&b->arena, "%s:object_r:container_file_t:%s",
 				      str_or(o->user, "system_u"), o->level);
 }
@@ -208,8 +212,8 @@ static int put_paths(char *const *paths, size_t count, struct strlist *to, struc
 {
 	for (size_t i = 0; i < count; i++) {
 		if (paths[i][0] != '/')
-			return error_set(err, EINVAL, "masked or read-only path '%s' is not absolute",
-					 paths[i]);
+			return error_set(err, EINVAL,
+					 "masked or read-only path '%s' is not absolute", paths[i]);
 		strlist_add(to, paths[i]);
 	}
 	return 0;

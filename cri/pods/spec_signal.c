@@ -13,11 +13,14 @@ static const struct signal_name {
 	Runtime__V1__Signal cri;
 	int signo;
 } names[] = {
-#define S(x) { #x, RUNTIME__V1__SIGNAL__SIG##x, SIG##x }
-	S(ABRT), S(ALRM), S(BUS),  S(CHLD), S(CLD),  S(CONT), S(FPE),  S(HUP),	S(ILL),
-	S(INT),	 S(IO),	  S(IOT),  S(KILL), S(PIPE), S(POLL), S(PROF), S(PWR),	S(QUIT),
-	S(SEGV), S(STKFLT), S(STOP), S(SYS), S(TERM), S(TRAP), S(TSTP), S(TTIN), S(TTOU),
-	S(URG),	 S(USR1), S(USR2), S(VTALRM), S(WINCH), S(XCPU), S(XFSZ),
+#define S(x)                                            \
+	{                                               \
+#x, RUNTIME__V1__SIGNAL__SIG##x, SIG##x \
+	}
+	S(ABRT), S(ALRM),   S(BUS),  S(CHLD),	S(CLD),	  S(CONT), S(FPE),  S(HUP),  S(ILL),
+	S(INT),	 S(IO),	    S(IOT),  S(KILL),	S(PIPE),  S(POLL), S(PROF), S(PWR),  S(QUIT),
+	S(SEGV), S(STKFLT), S(STOP), S(SYS),	S(TERM),  S(TRAP), S(TSTP), S(TTIN), S(TTOU),
+	S(URG),	 S(USR1),   S(USR2), S(VTALRM), S(WINCH), S(XCPU), S(XFSZ),
 #undef S
 };
 

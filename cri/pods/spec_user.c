@@ -29,7 +29,8 @@ static void lookup_finish(struct lookup *l)
 /* An absent file is empty: images from scratch have none. */
 static int read_image_file(int rootfs, const char *path, struct strbuf *ret, struct error *err)
 {
-	int fd cleanup_close = path_open_in_root(rootfs, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	int fd cleanup_close =
+		path_open_in_root(rootfs, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	struct stat st;
 	int rc;
 
@@ -94,7 +95,7 @@ static bool parse_id(const char *text, uint32_t *ret)
 struct wanted {
 	const char *name; /* NULL: by id */
 	uint32_t id;
-	uint32_t gid;	/* found: primary group */
+	uint32_t gid;	 /* found: primary group */
 	char found[256]; /* found: name */
 };
 
@@ -214,16 +215,17 @@ static int check(const spec_security_t *sec, struct error *err)
 	if (rc == 0)
 		rc = check_id("run_as_group", sec->run_as_group, err);
 	if (rc == 0 && sec->run_as_group && !sec->run_as_user && str_empty(sec->run_as_username))
-		rc = error_set(err, EINVAL,
-			       "run_as_group without run_as_user: give the user too");
-	if (rc == 0 && sec->supplemental_groups_policy > RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict)
+		rc = error_set(err, EINVAL, "run_as_group without run_as_user: give the user too");
+	if (rc == 0 &&
+	    sec->supplemental_groups_policy > RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict)
 		rc = error_set(err, EINVAL, "unknown supplemental groups policy %d",
 			       sec->supplemental_groups_policy);
 	return rc;
 }
 
 /* "name", "uid", with ":group" of a name or a number. */
-static int resolve_text(const char *text, const struct lookup *l, struct wanted *w, struct error *err)
+static int resolve_text(const char *text, const struct lookup *l, struct wanted *w,
+			struct error *err)
 {
 	char *user cleanup_free = xstrndup(text, strcspn(text, ":"));
 	const char *group = strchr(text, ':') ? strchr(text, ':') + 1 : "";

@@ -198,7 +198,8 @@ void stats_list_containers(struct pods *pods, const Runtime__V1__ContainerStatsF
 	free(list);
 }
 
-/* --- sandboxes -------------------------------------------------------------------------------------- */
+/* --- sandboxes
+ * -------------------------------------------------------------------------------------- */
 
 static Runtime__V1__NetworkInterfaceUsage *show_interface(struct arena *arena,
 							  const struct network_interface_stats *i)
@@ -213,8 +214,9 @@ static Runtime__V1__NetworkInterfaceUsage *show_interface(struct arena *arena,
 	return u;
 }
 
-static Runtime__V1__NetworkUsage *show_network(struct arena *arena, const struct pod *pod,
-					       int pid, int64_t now_ns)
+/* NULL without an interface of the pod's own: kubelets look into the default one unasked. */
+static Runtime__V1__NetworkUsage *show_network(struct arena *arena, const struct pod *pod, int pid,
+					       int64_t now_ns)
 {
 	struct network_interface_stats list[MAX_INTERFACES];
 	Runtime__V1__NetworkUsage *u = MESSAGE_NEW(arena, network_usage);
@@ -230,7 +232,7 @@ static Runtime__V1__NetworkUsage *show_network(struct arena *arena, const struct
 		else
 			u->interfaces[u->n_interfaces++] = show_interface(arena, &list[i]);
 	}
-	return u;
+	return u->default_interface ? u : NULL;
 }
 
 static Runtime__V1__PodSandboxAttributes *pod_attributes(struct arena *arena, const struct pod *pod)
@@ -256,8 +258,12 @@ static void add_containers(struct arena *arena, struct pod *pod,
 	stats->containers = arena_alloc(arena, (n + 1) * sizeof(*stats->containers));
 	for (size_t i = 0; i < n; i++) {
 		Runtime__V1__ContainerStats *s = NULL;
+		bool running;
 
-		if (list[i]->state == CONTAINER_RUNNING)
+		pods_lock(pod->pods);
+		running = list[i]->state == CONTAINER_RUNNING;
+		pods_unlock(pod->pods);
+		if (running)
 			s = container_stats(arena, list[i], true);
 		if (s)
 			stats->containers[stats->n_containers++] = s;
@@ -287,7 +293,7 @@ static Runtime__V1__PodSandboxStats *pod_stats(struct arena *arena, struct pod *
 	l->network = show_network(arena, pod, pid, s.time_ns);
 	l->process = MESSAGE_NEW(arena, process_usage);
 	l->process->timestamp = s.time_ns;
-	l->process->process_count = number(arena, s.pids);
+	l->process->process_count = number(arena, cgroup_process_count(pod->cgroup));
 	l->io = MESSAGE_NEW(arena, io_usage);
 	l->io->timestamp = s.time_ns;
 	l->io->psi = psi(arena, &s.io_psi);

@@ -69,8 +69,8 @@ static int apply(const struct container *c, const resources_t *asked, struct err
 		pages[i] = (struct cgroup_hugepage){ asked->hugepage_limits[i]->page_size,
 						     asked->hugepage_limits[i]->limit };
 	for (size_t i = 0; i < asked->n_unified; i++)
-		unified[i] = (struct cgroup_unified){ asked->unified[i]->key,
-						      asked->unified[i]->value };
+		unified[i] =
+			(struct cgroup_unified){ asked->unified[i]->key, asked->unified[i]->value };
 	return cgroup_update(c->cgroup, &limits, err);
 }
 

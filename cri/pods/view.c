@@ -30,7 +30,7 @@ bool pods_has_labels(void *have_array, size_t n_have, void *wanted_array, size_t
 	return true;
 }
 
-/* --- sandboxes -------------------------------------------------------------------------------------- */
+/* --- sandboxes -------------------------------------------------------------------------------- */
 
 static Runtime__V1__PodSandboxState shown_pod_state(const struct pod *pod)
 {
@@ -49,7 +49,7 @@ static bool pod_matches(const struct pod *pod, const Runtime__V1__PodSandboxFilt
 	if (f->state && f->state->state != shown_pod_state(pod))
 		return false;
 	return pods_has_labels(pod->config->labels, pod->config->n_labels, f->label_selector,
-			  f->n_label_selector);
+			       f->n_label_selector);
 }
 
 static Runtime__V1__PodSandbox *show_pod(struct arena *arena, const struct pod *pod)
@@ -112,11 +112,14 @@ static char *pod_info(struct arena *arena, const struct pod *pod)
 {
 	struct strbuf out cleanup_strbuf = { 0 };
 	struct json_writer w = { .out = &out };
+	const struct handler *handler;
 
 	json_begin_object(&w);
 	json_put_i64(&w, "pid", pod->sandbox_pid ? pod->sandbox_pid : pod->monitor_pid);
 	json_put_i64(&w, "monitorPid", pod->monitor_pid);
 	json_put_string(&w, "runtimeHandler", pod->handler_name);
+	if (handlers_find(pod->pods->config.handlers, pod->handler_name, &handler, NULL) == 0)
+		json_put_string(&w, "runtime", handler->runtime);
 	json_put_string(&w, "state", pod_state_name(pod->state));
 	json_put_string(&w, "netns", pod->netns);
 	json_put_string(&w, "cgroup", pod->cgroup);
@@ -127,13 +130,13 @@ static char *pod_info(struct arena *arena, const struct pod *pod)
 }
 
 /* An info map with one entry, as crictl prints it. */
-#define SET_INFO(arena, reply, entry_type, text)                                               \
-	do {                                                                                   \
-		(reply)->info = arena_alloc(arena, sizeof(*(reply)->info));                    \
-		(reply)->info[0] = MESSAGE_NEW(arena, entry_type);                                     \
-		(reply)->info[0]->key = (char *)"info";                                        \
-		(reply)->info[0]->value = (text);                                              \
-		(reply)->n_info = 1;                                                           \
+#define SET_INFO(arena, reply, entry_type, text)                            \
+	do {                                                                \
+		(reply)->info = arena_alloc(arena, sizeof(*(reply)->info)); \
+		(reply)->info[0] = MESSAGE_NEW(arena, entry_type);          \
+		(reply)->info[0]->key = (char *)"info";                     \
+		(reply)->info[0]->value = (text);                           \
+		(reply)->n_info = 1;                                        \
 	} while (0)
 
 int pods_sandbox_status(struct pods *pods, const char *id, bool verbose, struct arena *arena,
@@ -167,7 +170,7 @@ int pods_sandbox_status(struct pods *pods, const char *id, bool verbose, struct 
 	return 0;
 }
 
-/* --- containers ------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static Runtime__V1__ContainerState shown_state(const struct container *c)
 {
@@ -196,7 +199,7 @@ static bool container_matches(const struct container *c, const Runtime__V1__Cont
 	if (f->state && f->state->state != shown_state(c))
 		return false;
 	return pods_has_labels(c->config->labels, c->config->n_labels, f->label_selector,
-			  f->n_label_selector);
+			       f->n_label_selector);
 }
 
 /* The image as ListContainers and ContainerStatus show it: asked for, with the id's spec. */

@@ -83,8 +83,7 @@ int volumes_read(const struct container *c, size_t counts[CONTAINER_MAX_MOUNTS],
 		return err ? err->code : -EIO;
 	if (json_parse(&arena, text.data ? text.data : "", text.len, 0, &note, err) < 0)
 		return error_wrap(err, "%s", path);
-	json_for_each(it, json_get(note, "layers"))
-	{
+	json_for_each(it, json_get(note, "layers")) {
 		int64_t value;
 
 		if (n == CONTAINER_MAX_MOUNTS || json_int(it, &value) < 0 || value < 0 ||

@@ -61,8 +61,8 @@ int rpc_container_status(struct grpc_call *call, const void *request_, void *rep
 	const Runtime__V1__ContainerStatusRequest *request = request_;
 	struct services *s = call->context;
 
-	return pods_container_status(s->pods, request->container_id, request->verbose,
-				     &call->arena, reply, err);
+	return pods_container_status(s->pods, request->container_id, request->verbose, &call->arena,
+				     reply, err);
 }
 
 int rpc_update_container_resources(struct grpc_call *call, const void *request_, void *reply,

@@ -91,7 +91,8 @@ int rpc_attach(struct grpc_call *call, const void *request_, void *reply_, struc
 		rc = container_check_running(s->pods, request->container_id, &call->arena,
 					     &r.container_id, &r.tty, err);
 	if (rc == 0 && r.tty != request->tty)
-		rc = error_set(err, EINVAL, "container %.13s was created with%s a tty, attach asks "
+		rc = error_set(err, EINVAL,
+			       "container %.13s was created with%s a tty, attach asks "
 			       "with%s one",
 			       r.container_id, r.tty ? "" : "out", request->tty ? "" : "out");
 	if (rc < 0)

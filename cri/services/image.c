@@ -130,8 +130,10 @@ int rpc_pull_image(struct grpc_call *call, const void *request_, void *reply_, s
 	if (!request->image || str_empty(request->image->image))
 		return error_set(err, EINVAL, "no image given");
 	if (a)
-		auth = (struct image_auth){ a->username,       a->password,       a->auth,
-					    a->server_address, a->identity_token, a->registry_token };
+		auth = (struct image_auth){
+			a->username,	   a->password,	      a->auth,
+			a->server_address, a->identity_token, a->registry_token
+		};
 	rc = image_pull(s->images, request->image->image, a ? &auth : NULL, call->cancel_fd, &image,
 			err);
 	if (rc < 0)

@@ -10,7 +10,7 @@
 #define NEW(call, type) grpc_call_new(call, &runtime__v1__##type##__descriptor)
 
 /* The kubelet exits on any other value (its own check, "kubeRuntimeAPIVersion"). */
-#define CRI_VERSION     "0.1.0"
+#define CRI_VERSION	"0.1.0"
 #define CRI_API_VERSION "v1"
 
 int rpc_version(struct grpc_call *call, const void *request, void *reply_, struct error *err)
@@ -27,7 +27,7 @@ int rpc_version(struct grpc_call *call, const void *request, void *reply_, struc
 	return 0;
 }
 
-/* --- Status ------------------------------------------------------------------------------------------ */
+/* --- Status ----------------------------------------------------------------------------------- */
 
 static Runtime__V1__RuntimeCondition *condition(struct grpc_call *call, const char *type,
 						bool status, const char *reason,
@@ -128,7 +128,7 @@ int rpc_status(struct grpc_call *call, const void *request_, void *reply_, struc
 	return 0;
 }
 
-/* --- configuration ------------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 int rpc_runtime_config(struct grpc_call *call, const void *request, void *reply_, struct error *err)
 {

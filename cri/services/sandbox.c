@@ -41,8 +41,8 @@ int rpc_pod_sandbox_status(struct grpc_call *call, const void *request_, void *r
 	const Runtime__V1__PodSandboxStatusRequest *request = request_;
 	struct services *s = call->context;
 
-	return pods_sandbox_status(s->pods, request->pod_sandbox_id, request->verbose,
-				   &call->arena, reply, err);
+	return pods_sandbox_status(s->pods, request->pod_sandbox_id, request->verbose, &call->arena,
+				   reply, err);
 }
 
 int rpc_list_pod_sandbox(struct grpc_call *call, const void *request_, void *reply,

@@ -22,7 +22,7 @@ struct services {
 	struct handlers *handlers;
 	struct stream_server *stream;
 	const char *runtime_name;
-	const char *layers_dir;  /* what ImageFsInfo names: a directory on the layers' file system */
+	const char *layers_dir; /* what ImageFsInfo names: a directory on the layers' file system */
 	const char *config_json; /* verbose Status */
 };
 

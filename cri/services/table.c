@@ -10,12 +10,23 @@
 
 #define MESSAGES(type) \
 	&runtime__v1__##type##_request__descriptor, &runtime__v1__##type##_response__descriptor
-#define INLINE(name, type, fn) { name, MESSAGES(type), fn, true, false }
-#define JOB(name, type, fn)    { name, MESSAGES(type), fn, false, false }
-#define LATER(name, type)      { name, MESSAGES(type), NULL, true, false }
-#define LATER_STREAM(name, request, reply)                                                         \
-	{ name, &runtime__v1__##request##__descriptor, &runtime__v1__##reply##__descriptor, NULL, \
-	  true, true }
+#define INLINE(name, type, fn)                        \
+	{                                             \
+		name, MESSAGES(type), fn, true, false \
+	}
+#define JOB(name, type, fn)                            \
+	{                                              \
+		name, MESSAGES(type), fn, false, false \
+	}
+#define LATER(name, type)                               \
+	{                                               \
+		name, MESSAGES(type), NULL, true, false \
+	}
+#define LATER_STREAM(name, request, reply)                                                        \
+	{                                                                                         \
+		name, &runtime__v1__##request##__descriptor, &runtime__v1__##reply##__descriptor, \
+			NULL, true, true                                                          \
+	}
 
 static const struct grpc_method runtime_methods[] = {
 	INLINE("Version", version, rpc_version),

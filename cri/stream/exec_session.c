@@ -163,8 +163,7 @@ static void send_status(struct exec_session *s, int exit_code, const struct erro
 	mux_close(s->mux, s->config->stop_fd);
 }
 
-/* --- moving bytes ------------------------------------------------------------------------------
- */
+/* --- moving bytes ----------------------------------------------------------------------------- */
 
 static void close_stdin(struct exec_session *s)
 {
@@ -242,8 +241,7 @@ static void take_sizes(struct exec_session *s)
 		strbuf_reset(&r->in);
 }
 
-/* --- the loop ----------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 /* From here on only what is in the pipes by now is owed to the client. */
 static void begin_drain(struct exec_session *s)

@@ -176,8 +176,7 @@ static void pair_dialled(struct port_forward *f, struct pair *p)
 	p->state = PAIR_OPEN;
 }
 
-/* --- moving bytes ------------------------------------------------------------------------------
- */
+/* --- moving bytes ----------------------------------------------------------------------------- */
 
 /* The pod sends no more: the client learns it by the end of both streams. */
 static void pass_eof(struct port_forward *f, struct pair *p)
@@ -263,8 +262,7 @@ static void pair_step(struct port_forward *f, struct pair *p)
 		p->state = PAIR_ENDED;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static struct pollfd pair_poll(const struct port_forward *f, const struct pair *p)
 {

@@ -13,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -48,8 +47,7 @@ struct connection {
 	int fd;
 };
 
-/* --- one connection ----------------------------------------------------------------------------
- */
+/* --- one connection --------------------------------------------------------------------------- */
 
 static const struct {
 	const char *path; /* before the token */
@@ -244,27 +242,7 @@ static void *connection_thread(void *data)
 	return NULL;
 }
 
-/* --- accepting ----------------------------------------------------------------------------------
- */
-
-/* As thread_detach(), but a connection without a thread is refused, never served in place. */
-static int start_thread(pthread_t *ret, bool detached, void *(*fn)(void *), void *data)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr,
-				    detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
-	pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	rc = pthread_create(ret, &attr, fn, data);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
+/* --- accepting -------------------------------------------------------------------------------- */
 
 static void refuse_busy(int fd)
 {
@@ -277,7 +255,6 @@ static void accept_one(struct stream_server *s)
 {
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct connection *c;
-	pthread_t thread;
 	int one = 1;
 
 	if (fd < 0)
@@ -289,7 +266,7 @@ static void accept_one(struct stream_server *s)
 	}
 	c = xnew(struct connection);
 	*c = (struct connection){ s, fd };
-	if (start_thread(&thread, true, connection_thread, c) == 0)
+	if (thread_start(connection_thread, c) == 0)
 		return;
 	free(c);
 	refuse_busy(fd);
@@ -310,8 +287,7 @@ static void *acceptor_thread(void *data)
 	}
 }
 
-/* --- the server ----------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 union address {
 	struct sockaddr any;
@@ -378,7 +354,7 @@ int stream_server_create(const struct stream_config *config, struct stream_serve
 	rc = s->stop_fd < 0 ? error_errno(err, errno, "eventfd")
 			    : listen_on(s, config->address, config->port, err);
 	if (rc == 0) {
-		rc = start_thread(&s->acceptor, false, acceptor_thread, s);
+		rc = thread_start_joinable(&s->acceptor, acceptor_thread, s);
 		if (rc < 0)
 			error_errno(err, -rc, "thread of the streaming server");
 	}

@@ -19,8 +19,7 @@
 #define CPUINFO_MAX (8 << 20)
 #define KVM_API	    12
 
-/* --- control groups ------------------------------------------------------------------------------
- */
+/* --- control groups --------------------------------------------------------------------------- */
 
 static void check_controllers(struct check_report *r)
 {
@@ -60,8 +59,7 @@ void check_cgroups(struct check_report *r)
 	check_controllers(r);
 }
 
-/* --- KVM
- * ------------------------------------------------------------------------------------------ */
+/* --- KVM -------------------------------------------------------------------------------------- */
 
 /* "vmx" or "svm" when the processor says so, else NULL. */
 static const char *cpu_flag(void)
@@ -95,9 +93,11 @@ void check_kvm(struct check_report *r)
 	else if (vm >= 0)
 		check_warn(
 			r, "kvm",
-			"none for this machine if it is a guest without nested virtualization",
+			"turn nested virtualization on where this machine runs as a guest "
+			"(nested=1 of "
+			"kvm_intel or kvm_amd); handlers without virtual machines need none",
 			"/dev/kvm answers, but the processor shows neither vmx nor svm: micro-VMs "
-			"will not run well");
+			"will not run");
 	else if (!flag)
 		check_warn(
 			r, "kvm",
@@ -109,8 +109,7 @@ void check_kvm(struct check_report *r)
 			   "/dev/kvm is not usable: %s", strerror(fd < 0 ? open_errno : errno));
 }
 
-/* --- network
- * -------------------------------------------------------------------------------------- */
+/* --- network ---------------------------------------------------------------------------------- */
 
 static bool plugin_exists(const struct config *c, const char *type)
 {

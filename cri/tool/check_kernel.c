@@ -151,8 +151,7 @@ void check_mounts(struct check_report *r)
 			"not the same as pid 1's: volumes that the kubelet mounts may not be seen");
 }
 
-/* --- security modules ----------------------------------------------------------------------------
- */
+/* --- security modules ------------------------------------------------------------------------- */
 
 void check_security(struct check_report *r)
 {
