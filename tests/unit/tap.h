@@ -36,33 +36,35 @@ tap_check(bool good, const char *file, int line, const char *format, ...)
 #define ok(cond, ...) tap_check((cond), __FILE__, __LINE__, __VA_ARGS__)
 
 /* is_str() - @got equals @want; NULL equals only NULL. */
-#define is_str(got, want, what)                                                               \
-	({                                                                                    \
-		const char *g_ = (got), *w_ = (want);                                         \
-		bool same_ = g_ && w_ ? strcmp(g_, w_) == 0 : g_ == w_;                       \
-		ok(same_, "%s", what);                                                        \
-		if (!same_)                                                                   \
-			printf("#  got '%s'\n# want '%s'\n", g_ ? g_ : "(null)", w_ ? w_ : "(null)"); \
-		same_;                                                                        \
+#define is_str(got, want, what)                                                  \
+	({                                                                       \
+		const char *g_ = (got), *w_ = (want);                            \
+		bool same_ = g_ && w_ ? strcmp(g_, w_) == 0 : g_ == w_;          \
+		ok(same_, "%s", what);                                           \
+		if (!same_)                                                      \
+			printf("#  got '%s'\n# want '%s'\n", g_ ? g_ : "(null)", \
+			       w_ ? w_ : "(null)");                              \
+		same_;                                                           \
 	})
 
 /* is_int() - @got equals @want, both as long long. */
-#define is_int(got, want, what)                                             \
-	({                                                                  \
-		long long g_ = (long long)(got), w_ = (long long)(want);    \
-		ok(g_ == w_, "%s", what);                                   \
-		if (g_ != w_)                                               \
-			printf("#  got %lld\n# want %lld\n", g_, w_);       \
-		g_ == w_;                                                   \
+#define is_int(got, want, what)                                          \
+	({                                                               \
+		long long g_ = (long long)(got), w_ = (long long)(want); \
+		ok(g_ == w_, "%s", what);                                \
+		if (g_ != w_)                                            \
+			printf("#  got %lld\n# want %lld\n", g_, w_);    \
+		g_ == w_;                                                \
 	})
 
 /* skip() - a check that this host cannot run, with the reason. */
 #define skip(what, why) printf("ok %d - %s # SKIP %s\n", ++tap_count, what, why)
 
-/* tap_done() - print the plan.  Return: main()'s exit code. */
+/* tap_done() - print the plan, also for one who leaves by _exit().  Return: main()'s exit code. */
 __attribute__((unused)) static int tap_done(void)
 {
 	printf("1..%d\n", tap_count);
+	fflush(stdout);
 	return tap_failed ? 1 : 0;
 }
 

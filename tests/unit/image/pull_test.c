@@ -30,8 +30,7 @@ static char root[] = "/tmp/bulkhead-image-XXXXXX";
 static char *layers_dir, *certs_dir, *fetch, *unpack;
 static int port;
 
-/* --- surroundings -------------------------------------------------------------------------------
- */
+/* --- surroundings ----------------------------------------------------------------------------- */
 
 static int serve_stdin = -1;
 static pid_t serve_pid;

@@ -27,10 +27,12 @@ static void test_features(void)
 		{ "runc version 1.0.3", "", false, false },
 		{ "runc version 1.2.0", "{\"mountOptions\":[\"rro\"]}", true, true },
 		{ "runc version 1.3.6",
-		  "{\"mountOptions\":[\"rro\"],\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}",
+		  "{\"mountOptions\":[\"rro\"],\"linux\":{\"mountExtensions\":{\"idmap\":{"
+		  "\"enabled\":true}}}}",
 		  true, true },
 		{ "runc version 1.3.6",
-		  "{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":false}}}}", false, false },
+		  "{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":false}}}}", false,
+		  false },
 		{ "crun version 1.8.1", "", true, false },
 		{ "crun version 1.9", "", true, true },
 		{ "crun version 2.0", "not json", true, true },
@@ -70,9 +72,10 @@ static struct handlers_config base_config(const struct handler_config *list, siz
 					 .work_dir = work };
 }
 
-#define FAKE                                                                         \
-	"#!/bin/sh\necho \"$@\" >>\"$0.calls\"\ncase \"$*\" in\n"                      \
-	"*--version*) echo 'runc version 1.2.3';;\n*features*) echo '{\"mountOptions\":[\"rro\"]}';;\n" \
+#define FAKE                                                          \
+	"#!/bin/sh\necho \"$@\" >>\"$0.calls\"\ncase \"$*\" in\n"     \
+	"*--version*) echo 'runc version 1.2.3';;\n*features*) echo " \
+	"'{\"mountOptions\":[\"rro\"]}';;\n"                          \
 	"*' run '*) exit %d;;\nesac\n"
 
 static void test_choice(void)
@@ -82,7 +85,8 @@ static void test_choice(void)
 	char *good cleanup_free = script("good", text);
 	char *bad cleanup_free = script("bad", bad_text);
 	char *calls cleanup_free = xasprintf("%s.calls", good);
-	struct handler_config list[] = { { .name = "one" }, { .name = "two", .sandbox = HANDLER_CONTAINER } };
+	struct handler_config list[] = { { .name = "one" },
+					 { .name = "two", .sandbox = HANDLER_CONTAINER } };
 	struct handlers_config config;
 	const struct handler *h = NULL;
 	struct handlers *handlers;
@@ -115,7 +119,8 @@ static void test_choice(void)
 	   "a second server does not try the good one again");
 	handlers_destroy(handlers);
 	config.default_name = "absent";
-	ok(handlers_create(&config, &handlers, &err) == -EINVAL, "default without handler: %s", err.text);
+	ok(handlers_create(&config, &handlers, &err) == -EINVAL, "default without handler: %s",
+	   err.text);
 	strlist_finish(&list[0].runtimes);
 	strlist_finish(&list[0].args);
 	strlist_finish(&list[1].runtimes);
@@ -126,7 +131,8 @@ static void test_real(void)
 {
 	struct handler_config list[] = { { .name = "runc" } };
 	struct handlers_config config;
-	char *pause cleanup_free = path_join(str_or(getenv("BIN"), "/nonexistent"), "bulkhead-pause");
+	char *pause cleanup_free =
+		path_join(str_or(getenv("BIN"), "/nonexistent"), "bulkhead-pause");
 	char *runc cleanup_free = path_find_program("runc");
 	const struct handler *h = NULL;
 	struct handlers *handlers;

@@ -60,8 +60,8 @@ static inline void make_pod(void)
 static inline pid_t spawn_monitor(const char *runtime, struct error *err)
 {
 	const char *bin = getenv("BIN");
-	char *program cleanup_free = bin ? path_join(bin, "bulkhead-monitor") :
-					   path_sibling_program("bulkhead-monitor");
+	char *program cleanup_free =
+		bin ? path_join(bin, "bulkhead-monitor") : path_sibling_program("bulkhead-monitor");
 	char *root cleanup_free = path_join(top, "runc");
 	struct monitor_spawn s = { .program = program,
 				   .id = LONG_NAME,
@@ -98,8 +98,8 @@ static inline void make_bundle(const char *id, const char *script, bool tty, lon
 	char *path cleanup_free = path_join(bundle, "config.json");
 	char *memory cleanup_free =
 		memory_bytes ? xasprintf("\"resources\":{\"memory\":{\"limit\":%ld,\"swap\":%ld}},",
-					 memory_bytes, memory_bytes) :
-			       xstrdup("");
+					 memory_bytes, memory_bytes)
+			     : xstrdup("");
 	char *text cleanup_free = xasprintf(
 		"{\"ociVersion\":\"1.0.2\",\"process\":{\"terminal\":%s,"
 		"\"user\":{\"uid\":0,\"gid\":0},\"args\":%s,"
@@ -200,11 +200,11 @@ static inline bool gone(pid_t pid)
 	return false;
 }
 
-#define PROCESS(args)                                                               \
-	"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"args\":" args ","             \
+#define PROCESS(args)                                                      \
+	"{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"args\":" args "," \
 	"\"env\":[\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"]}"
-#define TTY_PROCESS(args)                                                                       \
-	"{\"terminal\":true,\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"args\":" args ","      \
+#define TTY_PROCESS(args)                                                                    \
+	"{\"terminal\":true,\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"args\":" args "," \
 	"\"env\":[\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"]}"
 
 /* exec_in() - output and errors in one pipe, *ret_out its read end. */

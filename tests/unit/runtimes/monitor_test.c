@@ -14,7 +14,7 @@
 
 static int watch = -1;
 
-/* --- oci ------------------------------------------------------------------------------------------ */
+/* --- oci -------------------------------------------------------------------------------------- */
 
 static void test_oci(void)
 {
@@ -23,9 +23,11 @@ static void test_oci(void)
 	struct strlist argv cleanup_strlist = { 0 };
 	struct strbuf text cleanup_strbuf = { 0 };
 	char *log cleanup_free = path_join(top, "oci.log");
-	static const char *const want[] = { "/r",   "--debug",  "--root",     "/root", "--log",
-					    "/l",   "--log-format", "json",   "run",   "--detach",
-					    "--pid-file", "/p", "--bundle",   "/b",    "id" };
+	static const char *const want[] = { "/r",	    "--debug",	  "--root",
+					    "/root",	    "--log",	  "/l",
+					    "--log-format", "json",	  "run",
+					    "--detach",	    "--pid-file", "/p",
+					    "--bundle",	    "/b",	  "id" };
 	bool same;
 
 	oci_argv_run(&o, &s, "/b", &argv);
@@ -33,9 +35,10 @@ static void test_oci(void)
 	for (size_t i = 0; same && i < ARRAY_LEN(want); i++)
 		same = str_eq(argv.items[i], want[i]);
 	ok(same, "oci: run's command line");
-	write_text(log, "{\"level\":\"error\",\"msg\":\"first\"}\n"
-			"{\"level\":\"error\",\"msg\":\"say \\\"x\\\": \\u00e9\\n\",\"time\":\"t\"}\n"
-			"{\"level\":\"warning\",\"msg\":\"later\"}\n");
+	write_text(log,
+		   "{\"level\":\"error\",\"msg\":\"first\"}\n"
+		   "{\"level\":\"error\",\"msg\":\"say \\\"x\\\": \\u00e9\\n\",\"time\":\"t\"}\n"
+		   "{\"level\":\"warning\",\"msg\":\"later\"}\n");
 	oci_read_error(log, "stderr", &text);
 	is_str(text.data, "say \"x\": \xc3\xa9", "oci: the last error of the log, unescaped");
 	strbuf_reset(&text);
@@ -43,11 +46,21 @@ static void test_oci(void)
 	is_str(text.data, "two", "oci: without a log, the last line of stderr");
 }
 
-/* --- run ------------------------------------------------------------------------------------------ */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static const char *after_time(const char *line)
 {
 	return strlen(line) > 31 && line[30] == ' ' ? line + 31 : "(no time)";
+}
+
+/* vanishes() - waits until @name below `top` is gone. */
+static bool vanishes(const char *name)
+{
+	char *path cleanup_free = path_join(top, name);
+
+	for (int i = 0; i < 1000 && path_exists(path); i++)
+		usleep(20000);
+	return !path_exists(path);
 }
 
 static void test_log(void)
@@ -84,11 +97,14 @@ static void test_log(void)
 	ok(str_has_prefix(after_time(line[2]), "stdout P 000"), "log: its beginning is partial");
 	is_int(strlen(after_time(line[3])), 9 + 20000 - 16384, "log: the rest follows");
 	ok(str_has_prefix(after_time(line[3]), "stdout F 0"), "log: and is the end");
-	is_str(after_time(line[4]), "stdout F partial", "log: the last line without a newline");
+	is_str(after_time(line[4]), "stdout P partial", "log: the last line without a newline");
 	ok(stat(log, &st) == 0 && (st.st_mode & 0777) == 0640, "log: mode 0640");
+	ok(vanishes("runc/c1"), "exit: the runtime forgets what has ended without being asked");
+	ok(monitor_read_exit(dir, "c1", &again, &err) == 0, "exit: it stays on disk all the same");
 	is_int(monitor_delete(dir, "c1", &err), 0, "delete: c1");
 	is_int(monitor_delete(dir, "c1", &err), 0, "delete: again is fine");
-	is_int(monitor_read_exit(dir, "c1", &again, NULL), -ENOENT, "delete: its exit is forgotten");
+	is_int(monitor_read_exit(dir, "c1", &again, NULL), -ENOENT,
+	       "delete: its exit is forgotten");
 }
 
 static void test_failures(void)
@@ -144,7 +160,7 @@ static void test_full_disk(void)
 	is_int(monitor_delete(dir, "full", &err), 0, "delete: full");
 }
 
-/* --- stdio ---------------------------------------------------------------------------------------- */
+/* --- stdio ------------------------------------------------------------------------------------ */
 
 static void test_attach(void)
 {
@@ -154,8 +170,9 @@ static void test_attach(void)
 	struct error err = ERROR_INIT;
 	char *out cleanup_free = NULL;
 	char *errs cleanup_free = NULL;
-	int rc = run_with(&c, SH("while read l; do echo got $l; echo E >&2; done; echo bye; exit 3"),
-			  0, &err);
+	int rc =
+		run_with(&c, SH("while read l; do echo got $l; echo E >&2; done; echo bye; exit 3"),
+			 0, &err);
 
 	ok(rc == 0, "attach: runs (%s)", err.text);
 	is_int(monitor_attach(dir, "at", true, true, true, &a, &err), 0, "attach: all streams");
@@ -235,7 +252,7 @@ static void test_tty(void)
 	is_int(monitor_delete(dir, "tty", &err), 0, "delete: tty");
 }
 
-/* --- a container that goes on --------------------------------------------------------------------- */
+/* --- a container that goes on ----------------------------------------------------------------- */
 
 static void test_exec(void)
 {
@@ -288,8 +305,9 @@ static void test_exec_left(void)
 	char *rest cleanup_free = NULL;
 	int out;
 
-	is_int(exec_in("ex", PROCESS(SH("(sleep 1000 & sleep 1000) & setsid sleep 1000 & "
-					"echo up; sleep 1000")),
+	is_int(exec_in("ex",
+		       PROCESS(SH("(sleep 1000 & sleep 1000) & setsid sleep 1000 & "
+				  "echo up; sleep 1000")),
 		       &h, &out, &err),
 	       0, "exec left: starts");
 	ok(read_until(out, "up\n"), "exec left: runs");
@@ -443,7 +461,7 @@ static void test_long_lived(void)
 	is_int(monitor_delete(dir, "ex", &err), 0, "delete: ex");
 }
 
-/* --- the monitor itself --------------------------------------------------------------------------- */
+/* --- the monitor itself ----------------------------------------------------------------------- */
 
 static void print_memory(pid_t pid)
 {
@@ -471,18 +489,19 @@ static void test_stop(pid_t pid)
 	ok(rc == -ENOENT || rc == -ECONNREFUSED, "stop: calls are refused");
 }
 
-/* --- runtimes that misbehave ---------------------------------------------------------------------- */
+/* --- runtimes that misbehave ------------------------------------------------------------------ */
 
-/* fake_runtime() - what `run` does; delete always works. */
+/* fake_runtime() - what `run` does; only delete --force works. */
 static char *fake_runtime(const char *name, const char *run)
 {
 	char *path = path_join(top, name);
-	char *text cleanup_free = xasprintf("#!/bin/sh\n"
-					    "while [ \"$1\" != run ] && [ \"$1\" != delete ]; do\n"
-					    "  [ \"$1\" = --log ] && log=$2; shift; done\n"
-					    "[ \"$1\" = delete ] && exit 0\n"
-					    "pidfile=$4\n%s\n",
-					    run);
+	char *text cleanup_free =
+		xasprintf("#!/bin/sh\n"
+			  "while [ \"$1\" != run ] && [ \"$1\" != delete ]; do\n"
+			  "  [ \"$1\" = --log ] && log=$2; shift; done\n"
+			  "[ \"$1\" = delete ] && { [ \"$2\" = --force ]; exit; }\n"
+			  "pidfile=$4\n%s\n",
+			  run);
 
 	write_text(path, text);
 	chmod(path, 0755);
@@ -508,6 +527,30 @@ static void test_misbehaving(const char *name, const char *script, int timeout_m
 	   name);
 	ok(monitor_stop(dir, &err) == 0 && waitpid(monitor, NULL, 0) == monitor,
 	   "runtime that %s: the monitor ends", name);
+}
+
+static void test_stubborn_delete(void)
+{
+	char *runtime cleanup_free =
+		fake_runtime("stubborn", "sleep 0.1 & echo $! >$pidfile; exit 0");
+	struct monitor_container c = { .id = "x", .bundle = top };
+	struct monitor_exit e = { 0 };
+	struct error err = ERROR_INIT;
+	int64_t started_ns;
+	pid_t monitor, pid;
+	int exits;
+
+	snprintf(dir, sizeof(dir), "%s/pods/stubborn", top);
+	path_mkdirs(dir, 0755, NULL);
+	monitor = spawn_monitor(runtime, &err);
+	is_int(monitor_watch(dir, &exits, &err), 0, "stubborn: watched");
+	ok(monitor_run(dir, &c, 60000, &pid, &started_ns, &err) == 0, "stubborn: runs (%s)",
+	   err.text);
+	is_int(next_exit(exits, &e), 0, "stubborn: ends, and its delete after that fails");
+	ok(monitor_delete(dir, "x", &err) == 0, "stubborn: delete uses force (%s)", err.text);
+	ok(monitor_stop(dir, &err) == 0 && waitpid(monitor, NULL, 0) == monitor,
+	   "stubborn: the monitor ends");
+	close(exits);
 }
 
 static void test_stopped_monitor(void)
@@ -561,6 +604,7 @@ static void mount_full_disk(void)
 int main(void)
 {
 	struct error err = ERROR_INIT;
+	char *full cleanup_free = NULL;
 	pid_t pid;
 
 	enter_namespaces();
@@ -570,6 +614,7 @@ int main(void)
 	}
 	make_pod();
 	test_oci();
+	full = path_join(top, "full");
 	mount_full_disk();
 	pid = spawn_monitor("/usr/sbin/runc", &err);
 	if (!ok(pid > 1, "spawn: the monitor comes up (%s)", err.text))
@@ -587,9 +632,10 @@ int main(void)
 	print_memory(pid);
 	test_stop(pid);
 	test_odd_runtimes();
+	test_stubborn_delete();
 	test_stopped_monitor();
 	cgroup_remove(cgroup_top, NULL);
-	umount2(path_join(top, "full"), MNT_DETACH);
+	umount2(full, MNT_DETACH);
 	path_remove_tree(AT_FDCWD, top, NULL);
 	return tap_done();
 }

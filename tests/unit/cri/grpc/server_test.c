@@ -155,8 +155,7 @@ static bool reaches(int *counter, int want)
 	return COUNT(*counter) == want;
 }
 
-/* --- one call at a time ------------------------------------------------------------------------
- */
+/* --- one call at a time ----------------------------------------------------------------------- */
 
 static void rpc_finish(struct rpc *r)
 {
@@ -279,8 +278,7 @@ static void test_headers(struct client *c)
 	is_int(c->pings, 1, "PING is answered");
 }
 
-/* --- sizes -------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static void test_sizes(struct client *c)
 {
@@ -365,8 +363,7 @@ static void test_slow_writer(void)
 	client_finish(&c);
 }
 
-/* --- deadlines and cancels ----------------------------------------------------------------------
- */
+/* --- deadlines and cancels -------------------------------------------------------------------- */
 
 static void test_deadline(struct client *c)
 {
@@ -414,8 +411,7 @@ static void test_cancel(struct client *c)
 	ok(reaches(&waits_cancelled, cancelled + 2), "so does the end of the connection");
 }
 
-/* --- many ---------------------------------------------------------------------------------------
- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 static void set_gate(bool open)
 {
@@ -429,6 +425,7 @@ static void test_many(struct client *c)
 {
 	struct rpc *r = xcalloc(MAX_JOBS + 8, sizeof(*r));
 	RPC quick = { 0 };
+	RPC job = { 0 };
 	int good = 0, refused = 0, started = COUNT(waits_started);
 
 	set_gate(false);
@@ -446,6 +443,8 @@ static void test_many(struct client *c)
 	ok(reaches(&waits_started, started + MAX_JOBS), "each on its thread");
 	start(c, &quick, P "Echo", NULL, NULL, EMPTY);
 	ok(wait_for(c, &quick) && quick.status == 0, "inline calls go on meanwhile");
+	start(c, &job, P "EchoJob", NULL, NULL, EMPTY);
+	ok(wait_for(c, &job) && job.status == 0, "and so do jobs of other methods");
 	set_gate(true);
 	for (int i = 0; i < MAX_JOBS + 8; i++) {
 		wait_for(c, &r[i]);
@@ -506,8 +505,7 @@ static void test_garbage(struct client *c)
 	ok(wait_for(c, &r) && r.status == 0, "other connections live on");
 }
 
-/* --- the end ------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void test_drain(struct client *c)
 {

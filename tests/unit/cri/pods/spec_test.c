@@ -16,7 +16,8 @@
 static char dir[] = "/tmp/spec-test.XXXXXX";
 static int rootfs = -1;
 static struct pods pods;
-static struct pod pod = { .pods = &pods };
+static Runtime__V1__PodSandboxConfig pod_config = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
+static struct pod pod = { .pods = &pods, .config = &pod_config };
 static struct image image;
 static struct handler handler = { .name = (char *)"runc", .rro_mounts = true };
 
@@ -109,13 +110,12 @@ static void test_caps(void)
 		f.caps.add_ambient_capabilities = words[2];
 		f.sec.privileged = rows[i].privileged;
 		rc = spec_security_apply(&f.sec, &b, &err);
-		ok(rc == rows[i].rc &&
-			   (rc < 0 || ((b.caps.bounding & rows[i].has) == rows[i].has &&
-				       !(b.caps.bounding & rows[i].has_not) &&
-				       b.caps.effective == b.caps.bounding &&
-				       b.caps.permitted == b.caps.bounding &&
-				       b.caps.inheritable == rows[i].ambient_has &&
-				       b.caps.ambient == rows[i].ambient_has)),
+		ok(rc == rows[i].rc && (rc < 0 || ((b.caps.bounding & rows[i].has) == rows[i].has &&
+						   !(b.caps.bounding & rows[i].has_not) &&
+						   b.caps.effective == b.caps.bounding &&
+						   b.caps.permitted == b.caps.bounding &&
+						   b.caps.inheritable == rows[i].ambient_has &&
+						   b.caps.ambient == rows[i].ambient_has)),
 		   "capabilities: add '%s' drop '%s' ambient '%s'%s %s", rows[i].add, rows[i].drop,
 		   rows[i].ambient, rows[i].privileged ? " privileged" : "", err.text);
 	}
@@ -166,8 +166,8 @@ static void test_seccomp(void)
 		f.sec.seccomp_profile_path = (char *)rows[i].deprecated;
 		f.sec.privileged = rows[i].privileged;
 		rc = spec_security_apply(&f.sec, &b, &err);
-		ok(rc == rows[i].rc && (rc < 0 || b.seccomp == rows[i].want), "seccomp row %zu %s", i,
-		   err.text);
+		ok(rc == rows[i].rc && (rc < 0 || b.seccomp == rows[i].want), "seccomp row %zu %s",
+		   i, err.text);
 	}
 }
 
@@ -220,7 +220,7 @@ static void test_users(void)
 		const char *image_user, *name;
 		int64_t uid, gid; /* -2: not given */
 		bool strict;
-		int64_t extra; /* supplemental group, 0 none */
+		int64_t extra;	  /* supplemental group, 0 none */
 		const char *want; /* "uid gid groups..." */
 		int rc;
 	} rows[] = {
@@ -311,9 +311,12 @@ static void test_args(void)
 		const char *entrypoint, *cmd, *command, *args, *want;
 		int rc;
 	} rows[] = {
-		{ "e1 e2", "c1", "", "", "e1 e2 c1 ", 0 }, { "e1", "c1", "", "a1", "e1 a1 ", 0 },
-		{ "e1", "c1", "k1", "", "k1 ", 0 },	   { "e1", "c1", "k1", "a1", "k1 a1 ", 0 },
-		{ "", "c1", "", "", "c1 ", 0 },		   { "", "c1", "", "a1", "a1 ", 0 },
+		{ "e1 e2", "c1", "", "", "e1 e2 c1 ", 0 },
+		{ "e1", "c1", "", "a1", "e1 a1 ", 0 },
+		{ "e1", "c1", "k1", "", "k1 ", 0 },
+		{ "e1", "c1", "k1", "a1", "k1 a1 ", 0 },
+		{ "", "c1", "", "", "c1 ", 0 },
+		{ "", "c1", "", "a1", "a1 ", 0 },
 		{ "", "", "", "", "", -EINVAL },
 	};
 
@@ -339,8 +342,8 @@ static void test_args(void)
 		rc = spec_process(&s, &b, &err);
 		for (size_t a = 0; rc == 0 && a < b.args.count; a++)
 			strbuf_printf(&got, "%s ", b.args.items[a]);
-		ok(rc == rows[i].rc && (rc < 0 || strcmp(got.data, rows[i].want) == 0), "args: %s%s",
-		   rows[i].want, err.text);
+		ok(rc == rows[i].rc && (rc < 0 || strcmp(got.data, rows[i].want) == 0),
+		   "args: %s%s", rows[i].want, err.text);
 		strlist_finish(&image.entrypoint);
 		strlist_finish(&image.cmd);
 		strlist_finish(&l[0]);
@@ -350,15 +353,16 @@ static void test_args(void)
 
 static void test_env(void)
 {
-	Runtime__V1__KeyValue kv[2] = { RUNTIME__V1__KEY_VALUE__INIT, RUNTIME__V1__KEY_VALUE__INIT };
+	Runtime__V1__KeyValue kv[2] = { RUNTIME__V1__KEY_VALUE__INIT,
+					RUNTIME__V1__KEY_VALUE__INIT };
 	Runtime__V1__KeyValue *envs[] = { &kv[0], &kv[1] };
-	char *name cleanup_free = path_join(pod.dir, "hostname");
 	struct bundle b cleanup_bundle = { 0 };
 	struct bundle bad cleanup_bundle = { 0 };
 	struct spec_container s;
 	struct fixture f;
 
-	fd_replace_file(AT_FDCWD, name, "myhost\n", 7, 0644, false, NULL);
+	pod_config.hostname = (char *)"myhost";
+	pod.netns = (char *)"/run/netns/x"; /* on the host network the name is the host's */
 	set_up(&f);
 	s = describe(&f);
 	add_words(&image.cmd, "sh");
@@ -374,6 +378,7 @@ static void test_env(void)
 	ok(strlist_has(&b.env, "OTHER=x") && strlist_has(&b.env, "NEW="), "both are there");
 	ok(strlist_has(&b.env, "HOSTNAME=myhost") && strlist_has(&b.env, "TERM=xterm"),
 	   "HOSTNAME and TERM");
+	pod.netns = NULL;
 	is_str(b.cwd, "/", "directory by default");
 	kv[1].key = (char *)"A=B";
 	ok(spec_process(&s, &bad, NULL) == -EINVAL, "a name with =");
@@ -388,10 +393,18 @@ static void test_signals(void)
 		const char *text;
 		int want, rc;
 	} rows[] = {
-		{ 0, "", SIGTERM, 0 },	     { 0, "SIGQUIT", SIGQUIT, 0 },  { 0, "usr1", SIGUSR1, 0 },
-		{ 0, "3", SIGQUIT, 0 },	     { 0, "SIGRTMIN+3", 37, 0 },    { 0, "RTMAX-1", 63, 0 },
-		{ 0, "SIGNONSENSE", 0, -EINVAL }, { 0, "99", 0, -EINVAL }, { 29, "SIGQUIT", SIGUSR1, 0 },
-		{ 35, "", 34, 0 },	     { 65, "", 64, 0 },		    { 66, "", 0, -EINVAL },
+		{ 0, "", SIGTERM, 0 },
+		{ 0, "SIGQUIT", SIGQUIT, 0 },
+		{ 0, "usr1", SIGUSR1, 0 },
+		{ 0, "3", SIGQUIT, 0 },
+		{ 0, "SIGRTMIN+3", 37, 0 },
+		{ 0, "RTMAX-1", 63, 0 },
+		{ 0, "SIGNONSENSE", 0, -EINVAL },
+		{ 0, "99", 0, -EINVAL },
+		{ 29, "SIGQUIT", SIGUSR1, 0 },
+		{ 35, "", 34, 0 },
+		{ 65, "", 64, 0 },
+		{ 66, "", 0, -EINVAL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -492,9 +505,10 @@ static void test_standard_mounts(void)
 	is_int(count, 1, "what was asked for replaces ours");
 	is_str(mount_at(&b, "/etc/hosts")->source, dir, "and is the one that was asked for");
 	ok(strstr(mount_at(&b, "/sys")->options, "ro"), "sysfs is read-only");
-	for (const char *const *t = (const char *const[]){ "/proc", "/dev", "/dev/pts", "/dev/mqueue",
-							   "/dev/shm", "/etc/hostname",
-							   "/etc/resolv.conf", "/sys/fs/cgroup", NULL };
+	for (const char *const *t =
+		     (const char *const[]){ "/proc", "/dev", "/dev/pts", "/dev/mqueue", "/dev/shm",
+					    "/etc/hostname", "/etc/resolv.conf", "/sys/fs/cgroup",
+					    NULL };
 	     *t; t++)
 		ok(mount_at(&b, *t) != NULL, "%s", *t);
 	ok(mount_at(&b, "/dev") < mount_at(&b, "/dev/pts") &&
@@ -512,8 +526,9 @@ static void test_devices(void)
 		const char *host, *permissions;
 		int rc;
 	} rows[] = {
-		{ "/dev/null", "rwm", 0 },   { "/dev/null", "r", 0 },	   { "/dev/null", "", 0 },
-		{ "/dev/null", "x", -EINVAL }, { "/nonexistent", "r", -EINVAL }, { dir, "r", 0 },
+		{ "/dev/null", "rwm", 0 },	  { "/dev/null", "r", 0 },
+		{ "/dev/null", "", 0 },		  { "/dev/null", "x", -EINVAL },
+		{ "/nonexistent", "r", -EINVAL }, { dir, "r", 0 },
 		{ "/etc/passwd", "r", -EINVAL },
 	};
 	Runtime__V1__CDIDevice cdi = RUNTIME__V1__CDIDEVICE__INIT, *cdis[] = { &cdi };
@@ -572,8 +587,8 @@ static void test_resources(void)
 	ok(spec_resources(&r, &b, NULL) == 0, "resources");
 	is_int(b.oom_score_adj, 1000, "oom_score_adj is bounded");
 	text = bundle_json(&b);
-	ok(strstr(text, "\"shares\":2") && strstr(text, "\"quota\":-1") && strstr(text, "\"cpus\":\"0\"") &&
-		   strstr(text, "\"limit\":33554432") &&
+	ok(strstr(text, "\"shares\":2") && strstr(text, "\"quota\":-1") &&
+		   strstr(text, "\"cpus\":\"0\"") && strstr(text, "\"limit\":33554432") &&
 		   strstr(text, "\"pageSize\":\"2MB\",\"limit\":4096"),
 	   "in the JSON");
 	h.page_size = (char *)"../x";
@@ -662,7 +677,8 @@ static void test_user_namespaces(void)
 		l.security_context = &sec;
 		sec.namespace_options = &ns;
 		ns.userns_options = &user;
-		ok(spec_check_sandbox(&c, &err) == rows[i].rc, "user namespace row %zu %s", i, err.text);
+		ok(spec_check_sandbox(&c, &err) == rows[i].rc, "user namespace row %zu %s", i,
+		   err.text);
 	}
 }
 

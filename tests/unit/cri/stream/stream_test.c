@@ -19,8 +19,7 @@
 
 #define V4 "v5.channel.k8s.io,v4.channel.k8s.io"
 
-/* --- a backend: processes of this host ----------------------------------------------------------
- */
+/* --- a backend: processes of this host -------------------------------------------------------- */
 
 struct backend {
 	pthread_mutex_t lock;
@@ -166,8 +165,7 @@ static struct stream_server *start_server(unsigned int max_connections)
 	return s;
 }
 
-/* --- exec ----------------------------------------------------------------------------------------
- */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 enum { ERR = 1, IN = 3, OUT = 5, ERR_OUT = 7, RESIZE = 9 }; /* stream ids of the tests */
 
@@ -405,8 +403,7 @@ static void test_streams_refused(void)
 	client_close(&c);
 }
 
-/* --- the upgrade ---------------------------------------------------------------------------------
- */
+/* --- the upgrade ------------------------------------------------------------------------------ */
 
 static char *new_url(void)
 {
@@ -513,8 +510,7 @@ static void test_busy(void)
 	server = before;
 }
 
-/* --- port-forward --------------------------------------------------------------------------------
- */
+/* --- port-forward ----------------------------------------------------------------------------- */
 
 /* A service: one connection after the other, each echoed to its end with "bye" after it. */
 static void *echo_service(void *data)

@@ -164,9 +164,8 @@ static void test_stats(void)
 	is_int(s.page_faults, 12, "faults");
 	is_int(s.major_page_faults, 3, "major ones");
 	is_int(s.swap_usage, 30, "swap");
-	ok(s.memory_limit == UINT64_MAX && s.swap_limit == UINT64_MAX && s.pids_limit == UINT64_MAX,
-	   "no limits");
-	is_int(s.pids, 4, "pids");
+	ok(s.memory_limit == UINT64_MAX && s.swap_limit == UINT64_MAX, "no limits");
+	is_int(cgroup_process_count(POD), 4, "processes");
 	ok(s.memory_psi.valid && !s.cpu_psi.valid, "pressure where it is");
 	ok(s.memory_psi.some_avg10 == 1.5 && s.memory_psi.full_total_us == 44, "its numbers");
 	is_int(cgroup_oom_kills(POD), 2, "OOM kills");
