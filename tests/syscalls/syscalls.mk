@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# System call tests: each tests/syscalls/*.c is a static program that runs natively and inside.
+#
+#   make check-syscalls                    all       make check-syscalls SYSCALLS='signal wait'
+
+SYSCALLS      ?= $(sort $(notdir $(basename $(wildcard tests/syscalls/*.c))))
+SYSCALLS_BINS := $(SYSCALLS:%=$(B)/tests/syscalls/%)
+
+$(B)/tests/syscalls/%: tests/syscalls/%.c tests/syscalls/check.h
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -std=gnu2x -O1 -g -D_GNU_SOURCE -Wall -Wextra \
+		-Wno-nonnull -Wno-unused-result -static -pthread -I. $< -o $@
+
+.PHONY: check-syscalls check-syscall-rows
+check-syscalls: $(BINS) $(SYSCALLS_BINS)
+	$(Q)BIN=$(abspath $(B))/bin hack/box hack/run-syscalls $(abspath $(SYSCALLS_BINS))
+
+# Each row of the table that is served has a test.
+check-syscall-rows: $(BINS)
+	$(Q)BIN=$(abspath $(B))/bin hack/check-syscall-rows
