@@ -2,8 +2,8 @@
 # Fuzzers: every tests/fuzz/NAME_fuzz.c, with libFuzzer and the address checker, by clang.
 #
 #   make check-fuzz                           each for FUZZ_SECONDS from its seeds
-#   make check-fuzz FUZZ=image_ref_fuzz FUZZ_SECONDS=600
-# Seeds stand in tests/fuzz/corpus/NAME/; what a run finds new goes to build/fuzz/corpus/NAME.
+#   make check-fuzz FUZZ=ref_fuzz FUZZ_SECONDS=600
+# Seeds stand in tests/fuzz/corpus/NAME/; what a run finds new goes to build/fuzz/tests/fuzz/corpus.
 
 FUZZ_SECONDS ?= 60
 FUZZ      ?= $(notdir $(basename $(wildcard tests/fuzz/*_fuzz.c)))
@@ -12,11 +12,15 @@ FUZZ_BINS := $(FUZZ:%=$(B)/tests/fuzz/%)
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call libs,$(FOLDERS))
 	$(call link,$(LDFLAGS_ALL) -fsanitize=fuzzer,$(LIBS_ALL))
 
-.PHONY: check-fuzz fuzz-programs
+.PHONY: check-fuzz check-fuzz-sample fuzz-programs
 fuzz-programs: $(FUZZ_BINS)
 
 # clang 14 lacks some of gcc's hardening, and warns of other things
 check-fuzz:
-	$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=clang SAN=address,undefined WERROR=0 HARDEN= \
+	$(Q)$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined WERROR=0 HARDEN= \
 		CFLAGS='-fsanitize=fuzzer-no-link -w' FUZZ='$(FUZZ)' fuzz-programs
-	$(Q)hack/run-fuzz $(FUZZ_SECONDS) $(FUZZ:%=build/fuzz/tests/fuzz/%)
+	$(Q)hack/run-fuzz $(FUZZ_SECONDS) $(FUZZ:%=$(B)/fuzz/tests/fuzz/%)
+
+# A few seconds each: that they build, and that no seed fails.
+check-fuzz-sample:
+	$(Q)$(MAKE) --no-print-directory check-fuzz FUZZ_SECONDS=3
