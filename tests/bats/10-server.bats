@@ -68,7 +68,7 @@ load helper
 @test "Status is ready, lists the handlers and shows the configuration" {
 	cri info >"$NODE_DIR/info.json"
 	[ "$(jq -r '.status.conditions[] | select(.status) | .type' "$NODE_DIR/info.json" | sort | xargs)" = "NetworkReady RuntimeReady" ]
-	jq -e '[.runtimeHandlers[].name] | index("runc") != null and index("") != null' "$NODE_DIR/info.json"
+	jq -e '[.runtimeHandlers[] | .name // ""] | (any(. == "runc") and any(. == ""))' "$NODE_DIR/info.json"
 	jq -e --arg state "$NODE_DIR/state" '.config.stateDir == $state' "$NODE_DIR/info.json"
 }
 
@@ -79,7 +79,19 @@ load helper
 @test "a second server on the same directories is refused, and the first serves on" {
 	run timeout 20 "$BIN/bulkheadd" --config "$NODE_DIR/config.json"
 	[ "$status" = 1 ]
-	[[ $output == *"$NODE_DIR/root"* ]]
+	[[ $output == *"another server uses $NODE_DIR/"* ]]
+	cri version
+	# one that shares only one of the directories, or only the socket
+	for other in root state; do
+		jq --arg dir "$NODE_DIR" --arg other "$other" \
+			'.[$other] = $dir + "/other" | .listen = $dir + "/other.sock"' <(sed 's,[[:space:]]//.*,,' "$NODE_DIR/config.json") >"$NODE_DIR/second.json"
+		run timeout 20 "$BIN/bulkheadd" --config "$NODE_DIR/second.json"
+		[ "$status" = 1 ]
+		[[ $output == *"another server uses $NODE_DIR/"* ]]
+	done
+	run timeout 20 "$BIN/bulkheadd" --root "$NODE_DIR/other" --state "$NODE_DIR/other-state" --listen "$NODE_SOCKET"
+	[ "$status" = 1 ]
+	[[ $output == *"$NODE_SOCKET"* ]]
 	cri version
 }
 

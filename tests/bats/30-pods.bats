@@ -34,8 +34,10 @@ setup() { pull busybox:1; }
 	id=$(pod logs)
 	c=$(start "$id" logs c busybox:1 '["sh", "-c", "echo out; echo err >&2; printf partial"]')
 	eventually exited "$c"
-	[ "$(cri logs "$c" 2>/dev/null | head -1)" = out ]
+	[ "$(cri logs "$c" 2>/dev/null)" = $'out\npartial' ]
 	[ "$(cri logs "$c" 2>&1 >/dev/null)" = err ]
+	[ "$(cri logs --stream stderr "$c" 2>&1)" = err ]
+	[ "$(cri logs --tail 1 "$c" 2>/dev/null)" = partial ]
 	grep -E '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+[Z+-][0-9:]* stdout F out$' "$NODE_DIR/logs/logs/c.log"
 	grep -E ' stderr F err$' "$NODE_DIR/logs/logs/c.log"
 	grep -E ' stdout P partial$' "$NODE_DIR/logs/logs/c.log"
@@ -47,24 +49,48 @@ setup() { pull busybox:1; }
 	log=$NODE_DIR/logs/rotate/c.log
 	eventually grep -q tick "$log"
 	mv "$log" "$log.1"
-	cri_reopen=$(cri help | grep -c rotate-log) || true
-	[ "$cri_reopen" != 0 ] || skip "this crictl cannot reopen logs"
-	eventually true
-	run cri logs --help
-	cri rotate-log "$c" 2>/dev/null || cri logs -r "$c" >/dev/null
+	[ ! -e "$log" ]
+	cri logs -r "$c" >/dev/null
 	eventually grep -q tick "$log"
+	before=$(wc -l <"$log.1")
+	grows() { [ "$(wc -l <"$log")" -gt 3 ]; }
+	eventually grows
+	[ "$before" = "$(wc -l <"$log.1")" ]
+}
+
+@test "a log is not written through a symlink, neither at a start nor when it is opened anew" {
+	log=$NODE_DIR/logs/links/c.log
+	id=$(pod links)
+	echo untouched >"$NODE_DIR/victim"
+	ln -s "$NODE_DIR/victim" "$log"
+	c=$(create "$id" links c busybox:1 '["sh", "-c", "while :; do echo line; sleep 0.05; done"]')
+	run cri start "$c"
+	[ "$status" != 0 ]
+	[[ $output == *"open log"* ]]
+	rm "$log"
+	cri rm "$c"
+	c=$(start "$id" links c busybox:1 '["sh", "-c", "while :; do echo line; sleep 0.05; done"]')
+	mv "$log" "$log.1"
+	ln -s "$NODE_DIR/victim" "$log"
+	run cri logs -r "$c"
+	[ "$status" != 0 ]
+	kept=$(wc -l <"$log.1")
+	grows() { [ "$(wc -l <"$log.1")" -gt "$kept" ]; }
+	eventually grows
+	[ "$(cat "$NODE_DIR/victim")" = untouched ]
 }
 
 @test "exec gives output, streams apart, and the code" {
 	id=$(pod exec)
 	c=$(start "$id" exec c busybox:1 "$SLEEP")
-	[ "$(cri exec -s "$c" sh -c 'echo out; echo err >&2' 2>/dev/null)" = out ]
-	[ "$(cri exec -s "$c" sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" = err ]
+	# crictl prints what is in the reply's stdout, then its stderr, each with a newline
+	[ "$(cri exec -s "$c" sh -c 'echo err >&2; sleep 0.1; echo out')" = $'out\n\nerr' ]
 	run cri exec -s "$c" sh -c 'exit 7'
 	[ "$status" != 0 ]
-	[[ $output == *7* ]]
+	[[ $output == *"exited with 7"* ]]
 	run cri exec -s "$c" /no/such/program
 	[ "$status" != 0 ]
+	[[ $output == *"/no/such/program"* ]]
 }
 
 @test "an exec that takes too long is ended, and the container runs on" {
@@ -76,6 +102,28 @@ setup() { pull busybox:1; }
 	is_state "$c" CONTAINER_RUNNING
 	no_sleep() { ! cri exec -s "$c" ps | grep -q 'sleep 100$'; }
 	eventually no_sleep
+}
+
+@test "an exec that writes without end is ended as well, and so is one that left a writer behind" {
+	id=$(pod flood)
+	c=$(start "$id" flood c busybox:1 "$SLEEP")
+	run timeout 30 "$PEERS/bin/crictl" --config "$NODE_DIR/crictl.yaml" exec -s --timeout 1 "$c" \
+		sh -c 'yes & yes & yes & yes' >/dev/null 2>&1
+	[ "$status" != 0 ]
+	[ "$status" != 124 ]
+	timeout 30 "$PEERS/bin/crictl" --config "$NODE_DIR/crictl.yaml" exec -s "$c" \
+		sh -c 'yes & yes & yes & yes & exit 0' >/dev/null
+	cri exec -s "$c" sh -c 'pkill yes; true'
+	is_state "$c" CONTAINER_RUNNING
+}
+
+@test "directories nested a thousand deep are removed with their container" {
+	id=$(pod deep)
+	c=$(start "$id" deep c busybox:1 "$SLEEP")
+	cri exec -s "$c" sh -c 'cd /root; i=0
+		while [ $i -lt 1500 ]; do mkdir d && cd d && i=$((i + 1)) || exit 1; done; echo x >bottom'
+	cri rmp -f "$id"
+	eventually no_leaks
 }
 
 @test "stop asks with SIGTERM first" {

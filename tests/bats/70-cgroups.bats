@@ -1,10 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Limits: memory, processes, CPU; what the kernel kills is reported so.
+# Limits: memory, processors, what the kernel kills; cgroups come and go with their pods.
 
 load helper
-
-PARENT=/bhtest$$
 
 setup() { pull busybox:1; }
 
@@ -20,36 +18,114 @@ limit() {
 	fi
 }
 
-@test "memory, CPU and process limits reach the container's cgroup" {
+# below PARENT - cgroups there.
+below() { find /sys/fs/cgroup/*"$1" /sys/fs/cgroup"$1" -mindepth 1 -type d 2>/dev/null; }
+is_v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
+resources() { jq -nc --argjson r "$1" '{linux: {resources: $r}}'; }
+
+@test "memory and CPU limits reach the container's cgroup, and are shown" {
 	id=$(pod limits)
-	c=$(start "$id" limits c busybox:1 "$SLEEP" '{"linux": {"resources": {"memory_limit_in_bytes": 67108864,
-		"cpu_shares": 512, "cpu_quota": 50000, "cpu_period": 100000}}}')
+	c=$(start "$id" limits c busybox:1 "$SLEEP" "$(resources '{"memory_limit_in_bytes": 67108864,
+		"cpu_shares": 512, "cpu_quota": 50000, "cpu_period": 100000, "cpuset_cpus": "0"}')")
 	[ "$(limit "$c" memory.limit_in_bytes memory.max)" = 67108864 ]
 	[[ "$(limit "$c" cpu.cfs_quota_us cpu.max)" == 50000* ]]
+	is_v2 || [ "$(limit "$c" cpu.shares -)" = 512 ]
+	[ "$(limit "$c" cpuset.cpus cpuset.cpus)" = 0 ]
+	[ "$(status "$c" resources.linux.memoryLimitInBytes)" = 67108864 ]
+	[ "$(status "$c" resources.linux.cpuQuota)" = 50000 ]
+}
+
+@test "the out-of-memory score reaches the process" {
+	id=$(pod score)
+	c=$(start "$id" score c busybox:1 "$SLEEP" "$(resources '{"oom_score_adj": 987}')")
+	[ "$(cat "/proc/$(cri inspect "$c" | jq .info.pid)/oom_score_adj")" = 987 ]
+}
+
+@test "limits of 0 for huge pages, as a kubelet sends them, are fine on any host" {
+	id=$(pod huge)
+	c=$(start "$id" huge c busybox:1 "$SLEEP" "$(resources '{"hugepage_limits": [
+		{"page_size": "2MB", "limit": 0}, {"page_size": "1GB", "limit": 0}]}')")
+	is_state "$c" CONTAINER_RUNNING
 }
 
 @test "what exceeds its memory is killed: 137 and OOMKilled" {
 	id=$(pod oom)
 	c=$(start "$id" oom c busybox:1 '["sh", "-c", "dd if=/dev/zero of=/dev/null bs=200M"]' \
-		'{"linux": {"resources": {"memory_limit_in_bytes": 20971520}}}')
+		"$(resources '{"memory_limit_in_bytes": 20971520}')")
 	eventually exited "$c"
 	[ "$(status "$c" exitCode)" = 137 ]
 	[ "$(status "$c" reason)" = OOMKilled ]
 }
 
-@test "an update changes limits of what runs" {
-	id=$(pod update)
-	c=$(start "$id" update c busybox:1 "$SLEEP" '{"linux": {"resources": {"memory_limit_in_bytes": 67108864}}}')
-	cri update --memory 134217728 "$c"
-	[ "$(limit "$c" memory.limit_in_bytes memory.max)" = 134217728 ]
+@test "killed for want of memory while no server runs is known to the next one" {
+	id=$(pod oom)
+	c=$(start "$id" oom c busybox:1 '["sh", "-c", "sleep 1; exec dd if=/dev/zero of=/dev/null bs=200M"]' \
+		"$(resources '{"memory_limit_in_bytes": 20971520}')")
+	pid=$(cri inspect "$c" | jq .info.pid)
+	gone() { ! kill -0 "$pid" 2>/dev/null; }
+	node_kill
+	eventually gone
+	node_start
+	eventually exited "$c"
+	[ "$(status "$c" exitCode)" = 137 ]
+	[ "$(status "$c" reason)" = OOMKilled ]
 }
 
-@test "a pod below a given parent lives there, and leaves the parent clean" {
-	id=$(pod parent "{\"linux\": {\"cgroup_parent\": \"$PARENT\"}}")
+@test "who is killed by hand was not out of memory" {
+	id=$(pod hand)
+	c=$(start "$id" hand c busybox:1 "$SLEEP" "$(resources '{"memory_limit_in_bytes": 67108864}')")
+	kill -KILL "$(cri inspect "$c" | jq .info.pid)"
+	eventually exited "$c"
+	[ "$(status "$c" exitCode)" = 137 ]
+	[ "$(status "$c" reason)" = Error ]
+}
+
+@test "an update changes limits of what runs, and is remembered" {
+	id=$(pod update)
+	c=$(start "$id" update c busybox:1 "$SLEEP" "$(resources '{"memory_limit_in_bytes": 67108864}')")
+	cri update --memory 134217728 --cpu-quota 70000 --cpu-period 100000 "$c"
+	[ "$(limit "$c" memory.limit_in_bytes memory.max)" = 134217728 ]
+	[[ "$(limit "$c" cpu.cfs_quota_us cpu.max)" == 70000* ]]
+	node_kill
+	node_start
+	[ "$(status "$c" resources.linux.memoryLimitInBytes)" = 134217728 ]
+	cri stop "$c"
+	run cri update --memory 67108864 "$c"
+	[ "$status" != 0 ]
+}
+
+@test "an update that the kernel refuses changes nothing" {
+	id=$(pod refused)
+	c=$(start "$id" refused c busybox:1 "$SLEEP" "$(resources '{"memory_limit_in_bytes": 67108864}')")
+	run cri update --memory 134217728 --cpuset-cpus 9999 "$c"
+	[ "$status" != 0 ]
+	[ "$(limit "$c" memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(status "$c" resources.linux.memoryLimitInBytes)" = 67108864 ]
+}
+
+@test "a pod lives below the parent it is given, and leaves that clean" {
+	id=$(pod parent)
 	c=$(start "$id" parent c busybox:1 "$SLEEP")
 	pid=$(cri inspect "$c" | jq .info.pid)
-	grep -q ":$PARENT/" "/proc/$pid/cgroup"
+	grep -q ":$NODE_CGROUP/" "/proc/$pid/cgroup"
 	cri rmp -f "$id"
-	[ -z "$(find /sys/fs/cgroup/*"$PARENT" /sys/fs/cgroup"$PARENT" -mindepth 1 -type d 2>/dev/null)" ]
-	find /sys/fs/cgroup/*"$PARENT" /sys/fs/cgroup"$PARENT" -maxdepth 0 -exec rmdir {} + 2>/dev/null
+	[ -z "$(below "$NODE_CGROUP")" ]
+}
+
+@test "a pod without a parent has a cgroup of its own, which goes with it" {
+	id=$(pod alone '{"linux": {"cgroup_parent": ""}}')
+	c=$(start "$id" alone c busybox:1 "$SLEEP")
+	at=$(cri inspectp "$id" | jq -r .info.cgroup)
+	grep -q ":$at/" "/proc/$(cri inspect "$c" | jq .info.pid)/cgroup"
+	cri rmp -f "$id"
+	[ -z "$(below "$at")" ]
+	[ -z "$(find /sys/fs/cgroup/*"$at" /sys/fs/cgroup"$at" -maxdepth 0 2>/dev/null)" ]
+}
+
+@test "all processes of a container end with it, also those that left its session" {
+	id=$(pod rest)
+	c=$(start "$id" rest c busybox:1 '["sh", "-c", "setsid sleep 4321 & echo ready; exec sleep 1"]')
+	eventually exited "$c"
+	none() { ! pgrep -x -f 'sleep 4321'; }
+	eventually none
 }

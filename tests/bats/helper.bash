@@ -6,33 +6,72 @@
 # shellcheck source=hack/node.sh
 . "$BATS_TEST_DIRNAME/../../hack/node.sh"
 
-setup_file() {
+# make_node - without its server.  Tests unmount, kill and change the network's settings.
+make_node() {
+	[ "${BULKHEAD_BOX:-}" = net ] || { echo "run these tests by hack/run-bats" >&2 && return 1; }
 	[ -x "${CRICTL:-$PEERS/bin/crictl}" ] || skip "no crictl: run hack/setup-peers"
-	# shellcheck disable=SC2119
-	# shellcheck disable=SC2015,SC2086
-	node_init "$(mktemp -d /tmp/bhtest.XXXXXX)" ${NODE_SETS:-demo} && node_start
+	# shellcheck disable=SC2086
+	node_init "$(mktemp -d /tmp/bhtest.XXXXXX)" ${NODE_SETS:-demo} || return
+	# builds with sanitizers write here what they find; see no_findings
+	export ASAN_OPTIONS=log_path=$NODE_DIR/found UBSAN_OPTIONS=log_path=$NODE_DIR/found:print_stacktrace=1
 }
 
-teardown_file() { node_finish; }
+# no_findings - of sanitizers so far, in whatever program; prints them.  (A child that borrows its
+# parent's stack makes them warn, which is none.)
+no_findings() { ! grep -hsE -A 30 'ERROR: |runtime error:' "$NODE_DIR"/found.*; }
 
-# A test that left the server dead or in a fault brings it back first.
-teardown() {
+# configure FILTER [jq flags...] - changes the server's configuration.
+configure() {
+	sed 's,[[:space:]]//.*,,' "$NODE_DIR/config.json" | jq "${@:2}" "$1" >"$NODE_DIR/config.new" &&
+		mv "$NODE_DIR/config.new" "$NODE_DIR/config.json"
+}
+
+# shellcheck disable=SC2119
+setup_file() { make_node && node_start; }
+
+teardown_file() {
+	local code=0
+	node_made || return 0
+	node_stop || code=1 # leaks are found when it ends
+	no_findings || code=1
+	node_finish
+	return $code
+}
+
+teardown() { clean_node; }
+
+# end_jobs - what a test that failed left in the background; bats would wait for it.
+end_jobs() {
+	local job
+	for job in $(jobs -p); do
+		[ "$job" != "$(node_pid)" ] || continue
+		pkill -KILL -P "$job"
+		kill -KILL "$job" 2>/dev/null
+	done || true
+}
+
+# clean_node - takes all pods away; fails when something of them stays.  A test that left the
+# server dead, or in a fault, gets it back first.
+clean_node() {
+	node_made || return 0 # setup failed
+	end_jobs
 	# shellcheck disable=SC2119
 	[ -n "$(node_pid)" ] || node_start
 	cri rmp -f -a >/dev/null 2>&1 || true
+	no_findings
 	eventually no_leaks || { echo "left behind:" && node_leaks && tail -5 "$NODE_LOG" && false; }
 }
 
 no_leaks() { [ -z "$(node_leaks)" ]; }
 
-# eventually COMMAND... - true within 10 s.
+# eventually COMMAND... - becomes true (within 20 s).
 eventually() {
-	local i
-	for i in $(seq 100); do
-		"$@" && return
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.1
 	done
-	return 1
+	return 0
 }
 
 image() { echo "$NODE_REGISTRY/demo/$1"; }
@@ -43,9 +82,9 @@ pull() { cri inspecti "$(image "$1")" >/dev/null 2>&1 || cri pull "$(image "$1")
 # pod_json NAME [JSON] - a pod's configuration with JSON merged into it.
 pod_json() {
 	local extra=${2:-}
-	jq -n --arg name "$1" --arg logs "$NODE_DIR/logs/$1" --argjson extra "${extra:-null}" '{
+	jq -n --arg name "$1" --arg logs "$NODE_DIR/logs/$1" --arg cgroup "$NODE_CGROUP" --argjson extra "${extra:-null}" '{
 		metadata: {name: $name, namespace: "default", uid: ("uid-" + $name), attempt: 0},
-		log_directory: $logs, linux: {}} * ($extra // {})'
+		log_directory: $logs, linux: {cgroup_parent: $cgroup}} * ($extra // {})'
 }
 
 # pod NAME [JSON [crictl flags...]] - runs it and prints its id.
@@ -73,8 +112,9 @@ start() {
 	id=$(create "$@") && cri start "$id" >/dev/null && echo "$id"
 }
 
+# It ends with 0 on SIGTERM once it has said "ready".
 # shellcheck disable=SC2034 # for the tests
-SLEEP='["sh", "-c", "trap \"exit 0\" TERM; sleep 1000 & wait"]'
+SLEEP='["sh", "-c", "trap \"exit 0\" TERM; echo ready; sleep 1000 & wait"]'
 
 # status ID JQ_PATH - of a container.
 status() { cri inspect "$1" | jq -r ".status.$2"; }
