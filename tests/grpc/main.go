@@ -2,9 +2,11 @@
 
 // Calls a CRI server with the client library that the kubelet uses, and prints TAP.
 //
-//	grpc SOCKET
+//	grpc [SOCKET]
 //
-// Rows TR-1 to TR-9 of the requirements, and error codes that need no pod.  PullImage is asked
+// Without SOCKET it is $ENDPOINT (unix://...), as hack/with-node sets it.
+//
+// Transport rows TR-1 to TR-10 of the requirements, and error codes that need no pod.  PullImage is asked
 // for a registry of our own that takes connections and never answers.
 package main
 
@@ -226,16 +228,20 @@ func testMany(socket string) {
 }
 
 func main() {
-	if len(os.Args) != 2 {
+	socket := strings.TrimPrefix(os.Getenv("ENDPOINT"), "unix://")
+	if len(os.Args) == 2 {
+		socket = os.Args[1]
+	}
+	if socket == "" || len(os.Args) > 2 {
 		fmt.Fprintln(os.Stderr, "usage: grpc SOCKET")
 		os.Exit(2)
 	}
-	socket := os.Args[1]
 	testBasics(socket)
 	testSizes(socket)
 	testDeadlines(socket)
 	testStreams(socket)
 	testCodes(socket)
+	testPods(socket)
 	testMany(socket)
 	testFrames(socket)
 	fmt.Printf("1..%d\n", count)
