@@ -21,6 +21,7 @@ B       ?= build/san
 endif
 
 Q := $(if $(V),,@)
+comma := ,
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -38,11 +39,13 @@ STATIC := $(if $(SAN),,-static-pie)
 
 # --- folders that become archives; main files of programs are kept out -------------------------
 
+VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio machine api)
+SENTRY_FOLDERS := $(addprefix runtimes/sentry/,kern platform mm vfs ipc net task fs sys boot cli)
 FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes/bundle \
 	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \
-	cri/services cri/stream cri/tool
+	cri/services cri/stream cri/tool runtimes/gofer $(SENTRY_FOLDERS) $(VMM_FOLDERS)
 MAINS   := image/fetch/main.c image/unpack/main.c runtimes/monitor/main.c runtimes/pause/main.c \
-	cri/main.c cri/tool/main.c
+	runtimes/gofer/main.c cri/main.c cri/tool/main.c
 
 PROTOS  := $(wildcard cri/proto/*.proto runtimes/monitor/*.proto)
 GEN_C   := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
@@ -61,7 +64,8 @@ LIBS_UNPACK := -larchive -lisal -lzstd -lz -lyajl -lcrypto -lseccomp
 LIBS_TOOL   := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lmnl -lseccomp -lcap -lz -lpthread
 LIBS_ALL    := $(LIBS_DAEMON) -lisal -lzstd
 
-PROGRAMS := bulkheadd bulkhead bulkhead-monitor bulkhead-pause bulkhead-fetch bulkhead-unpack
+PROGRAMS := bulkheadd bulkhead bulkhead-monitor bulkhead-pause bulkhead-fetch bulkhead-unpack \
+	bulkhead-gofer bulkhead-sentry bulkhead-stand-in bulkhead-stub bulkhead-vmm
 BINS     := $(PROGRAMS:%=$(B)/bin/%)
 
 DAEMON_FOLDERS := cri cri/services cri/pods cri/stream cri/grpc cri/proto image network storage \
@@ -72,10 +76,12 @@ all: $(BINS)
 
 help:
 	@echo 'make                 programs into build/bin'
-	@echo 'make check           unit, bats and conformance tests (see README for what they need)'
-	@echo 'make check-unit      C unit tests            make check-fuzz   every fuzzer for a minute'
-	@echo 'make lint            include rules, shape, formatting, shell scripts'
+	@echo 'make check           installs what the tests need and passes them (as root)'
+	@echo '  one part of it:    check-lint check-unit check-proto check-install check-grpc check-bats'
+	@echo '                     check-critest check-fuzz-sample check-san-unit'
+	@echo '  besides:           check-kubelet, check-vm (cgroup v2, KVM), check-san (unit and bats), check-fuzz (a minute each)'
 	@echo 'make bench           all benchmarks          make bench-pod    pods beside containerd'
+	@echo 'make bench-sentry    the sentry beside runsc and native'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local'
 	@echo 'SAN=address,undefined or SAN=thread: a sanitizer build in build/san, build/tsan'
 
@@ -106,13 +112,47 @@ $(B)/bin/bulkhead: $(B)/obj/cri/tool/main.o $(call libs,cri/tool $(DAEMON_FOLDER
 $(B)/bin/bulkhead-monitor: $(B)/obj/runtimes/monitor/main.o \
 		$(call libs,runtimes/monitor runtimes/oci runtimes/cgroup base)
 	$(call link,$(LDFLAGS_ALL) $(STATIC),-lprotobuf-c)
+# alone in its root file system: no sanitizer's library finds a place there
+$(B)/bin/bulkhead-pause $(B)/obj/runtimes/pause/main.o: \
+	CFLAGS_ALL := $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL))
 $(B)/bin/bulkhead-pause: $(B)/obj/runtimes/pause/main.o
-	$(call link,$(LDFLAGS_ALL) $(STATIC),)
+	$(call link,$(filter-out -fsanitize%,$(LDFLAGS_ALL)) -static-pie,)
 $(B)/bin/bulkhead-fetch: $(B)/obj/image/fetch/main.o $(B)/obj/image/manifest.o \
 		$(call libs,image/fetch base)
 	$(call link,$(LDFLAGS_ALL),$(LIBS_FETCH))
 $(B)/bin/bulkhead-unpack: $(B)/obj/image/unpack/main.o $(call libs,image/unpack base)
 	$(call link,$(LDFLAGS_ALL),$(LIBS_UNPACK))
+
+$(B)/bin/bulkhead-gofer: $(B)/obj/runtimes/gofer/main.o $(call libs,runtimes/gofer base)
+	$(call link,$(LDFLAGS_ALL) $(STATIC),-lseccomp -lpthread)
+
+# The stub runs inside guest processes: no libc, no vector registers, nothing to relocate.
+STUB_C   := $(wildcard runtimes/sentry/stub/*.c) runtimes/sentry/platform/filter.c
+STUB_O   := $(STUB_C:%.c=$(B)/obj/stub/%.o) $(patsubst %.S,$(B)/obj/stub/%.o,$(wildcard runtimes/sentry/stub/*.S))
+STUB_CFLAGS := -std=gnu2x -g -O2 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-builtin \
+	-fno-jump-tables -ffunction-sections $(WARN) -I.
+
+$(B)/obj/stub/%.o: %.c
+	$(call say,CC,$< (stub))mkdir -p $(@D) && $(CC) $(STUB_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/obj/stub/%.o: %.S
+	$(call say,AS,$<)mkdir -p $(@D) && $(CC) -g -I. -c $< -o $@
+$(B)/bin/bulkhead-stub: $(STUB_O)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -nostdlib -static-pie -Wl,-z,noseparate-code \
+		-Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none -Wl,--gc-sections $^ -o $@
+	$(Q)! readelf -rW $@ | grep R_X86_64 # it moves itself
+
+$(B)/bin/bulkhead-sentry: $(B)/obj/runtimes/sentry/main.o \
+		$(call libs,$(SENTRY_FOLDERS) runtimes/gofer runtimes/cgroup runtimes/bundle base)
+	$(call link,$(LDFLAGS_ALL) $(STATIC),-lyajl_s -lseccomp -lcrypto -lpthread)
+$(B)/bin/bulkhead-vmm: $(B)/obj/runtimes/microvm/main.o $(call libs,$(VMM_FOLDERS) base)
+	$(call link,$(LDFLAGS_ALL) $(STATIC) -Wl$(comma)-z$(comma)noseparate-code,-lyajl_s -lpthread)
+# as the stub: without a libc
+$(B)/obj/stub/runtimes/sentry/standin/main.o: STUB_CFLAGS += -DBULKHEAD_VERSION='"$(VERSION)"'
+$(B)/bin/bulkhead-stand-in: $(B)/obj/stub/runtimes/sentry/standin/main.o
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -nostdlib -static-pie -Wl,-z,noseparate-code \
+		-Wl,-z,noexecstack -Wl,--build-id=none $^ -o $@
+	$(Q)! readelf -rW $@ | grep R_X86_64 # nobody would relocate it
 
 # --- unit tests: tests/unit/<source path>_test.c, one program each, TAP on stdout ---------------
 
@@ -129,7 +169,7 @@ check-unit: $(BINS) $(UNIT_BINS)
 
 # --- more targets stand in their own files ------------------------------------------------------
 
--include hack/check.mk tests/fuzz/fuzz.mk tests/bench/bench.mk manifests/install.mk
+-include hack/check.mk tests/fuzz/fuzz.mk tests/syscalls/syscalls.mk tests/bench/bench.mk manifests/install.mk
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 clean:

@@ -3,18 +3,27 @@
 
 BATS    := $(sort $(wildcard tests/bats/*.bats))
 FOCUS   ?=
-# A part of the conformance suite that takes half a minute; check-critest runs all of it.
-SAMPLE  := runtime should support (basic operations on (container|pod)|mapping)|should support execSync|listImage
-PARTS   := check-lint check-unit check-proto check-bats check-critest
+PARTS   := check-lint check-unit check-proto check-install check-grpc check-bats check-critest \
+	check-fuzz-sample check-san-unit
 
-.PHONY: check check-bats check-proto check-critest check-critest-sample check-kubelet check-san \
-	check-lint lint
-check: $(BINS) $(UNIT_BINS)
+.PHONY: check check-programs check-bats check-install check-proto check-grpc check-critest \
+	check-kubelet check-vm check-san check-san-unit check-lint lint
+
+# What the tests need is installed first: quick when everything is there.
+check:
+	$(Q)hack/install-deps build run test
+	$(Q)hack/setup-peers go cri >/dev/null
+	$(Q)$(MAKE) --no-print-directory check-programs
 	$(Q)B=$(B) hack/check $(PARTS)
+check-programs: $(BINS) $(UNIT_BINS)
 
 # A single file: make check-bats BATS=tests/bats/20-images.bats
 check-bats: $(BINS)
 	$(Q)BIN=$(abspath $(B))/bin hack/run-bats $(BATS)
+
+# What `make install` puts where, and that it runs from there.
+check-install: $(BINS)
+	$(Q)BIN=$(abspath $(B))/bin hack/run-units hack/check-install
 
 # Our transcription of the CRI against the published one.
 check-proto:
@@ -22,20 +31,29 @@ check-proto:
 		2) echo '0 passed, 0 failed, 1 skipped' ;; *) echo '0 passed, 1 failed, 0 skipped'; \
 		exit 1 ;; esac
 
+# The kubelet's client library against our server: deadlines, cancels, sizes, broken frames.
+check-grpc: $(BINS)
+	$(Q)cd tests/grpc && CGO_ENABLED=0 GOFLAGS=-buildvcs=false ../../hack/go build -o $(abspath $(B))/tests/grpc/grpc .
+	$(Q)BIN=$(abspath $(B))/bin hack/with-node -s '' hack/run-units $(abspath $(B))/tests/grpc/grpc
+
 check-critest: $(BINS)
 	$(Q)BIN=$(abspath $(B))/bin hack/with-node hack/run-critest $(abspath $(B))/critest \
 		$(if $(FOCUS),--ginkgo.focus='$(FOCUS)')
-check-critest-sample:
-	$(Q)$(MAKE) --no-print-directory check-critest FOCUS='$(SAMPLE)'
 
 # A stock kubelet, alone, with static pods on our server.
 check-kubelet: $(BINS)
 	$(Q)BIN=$(abspath $(B))/bin hack/with-node hack/run-kubelet
 
-# Unit and bats tests once more with address and undefined-behaviour checks.
-check-san:
-	$(Q)$(MAKE) --no-print-directory SAN=address,undefined B=build/san all
-	$(Q)B=build/san MAKE="$(MAKE) SAN=address,undefined" hack/check check-unit check-bats
+# What wants a machine of its own: cgroup v2 alone, KVM.  A single file: make check-vm VM=tests/vm/20-check.bats
+check-vm: $(BINS) $(filter %/overlay_test %/cgroup_test %/unified_test,$(UNIT_BINS))
+	$(Q)BIN=$(abspath $(B))/bin tests/vm/check $(VM)
+
+# Tests once more with address and undefined-behaviour checks.
+check-san check-san-unit: SAN_PARTS = check-unit
+check-san: SAN_PARTS += check-bats
+check-san check-san-unit:
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined B=$(B)/san all
+	$(Q)B=$(B)/san MAKE="$(MAKE) SAN=address,undefined" hack/check $(SAN_PARTS)
 
 check-lint lint:
-	$(Q)hack/lint
+	$(Q)BIN=$(abspath $(B))/bin hack/lint

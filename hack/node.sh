@@ -11,7 +11,9 @@
 #   node_finish            stop all of it, take away what it made
 #   cri ARGUMENTS          crictl on this node
 # Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
-# NODE_BRIDGE, NODE_LOG, PEERS (what hack/setup-peers made).  All are exported, and the server's
+# NODE_BRIDGE, NODE_LOG, NODE_CGROUP (for pods whose cgroups node_leaks is to look for), PEERS
+# (what hack/setup-peers made), NODE_IMAGES (a registry's storage that has the images already;
+# nothing is pushed then).  All are exported, and the server's
 # pid stands in NODE_DIR/pid, so that another shell may go on with the node.  Every registry is
 # the node's own one, unless NODE_OWN_REGISTRIES is set.
 
@@ -20,8 +22,7 @@ BIN=${BIN:-$(dirname "$NODE_HACK")/build/bin}
 PEERS=${BULKHEAD_PEERS:-/opt/bulkhead-peers}
 
 cri() {
-	"${CRICTL:-$PEERS/bin/crictl}" --timeout 120s --runtime-endpoint "unix://$NODE_SOCKET" \
-		--image-endpoint "unix://$NODE_SOCKET" "$@"
+	"${CRICTL:-$PEERS/bin/crictl}" --config "$NODE_DIR/crictl.yaml" "$@"
 }
 
 # A bridge and a /24 that nobody here uses.
@@ -45,6 +46,11 @@ node_write_config() {
 		           "routes": [{"dst": "0.0.0.0/0"}]}},
 		 {"type": "portmap", "capabilities": {"portMappings": true}}]}
 	EOF
+	cat >"$NODE_DIR/crictl.yaml" <<-EOF
+		runtime-endpoint: unix://$NODE_SOCKET
+		image-endpoint: unix://$NODE_SOCKET
+		timeout: 120
+	EOF
 	[ -n "${NODE_OWN_REGISTRIES:-}" ] || cat >"$NODE_DIR/certs.d/_default/hosts.toml" <<-EOF
 		[host."http://$NODE_REGISTRY"]
 		  capabilities = ["pull", "resolve"]
@@ -64,15 +70,39 @@ node_write_config() {
 	EOF
 }
 
+# node_cgroups - directories of cgroups below NODE_CGROUP, the deepest first.
+node_cgroups() {
+	find /sys/fs/cgroup/*"$NODE_CGROUP" /sys/fs/cgroup"$NODE_CGROUP" -mindepth 1 -depth -type d \
+		2>/dev/null
+}
+
+# node_made - whether NODE_DIR is a node's directory that node_init made.  Nothing is killed,
+# unmounted or removed by a match on NODE_DIR before this holds: an empty one matches all.
+node_made() {
+	case ${NODE_DIR:-} in /?*/?*) [ -e "$NODE_DIR/.bulkhead-node" ] && return 0 ;; esac
+	echo "node: '${NODE_DIR:-}' is not a node's directory" >&2
+	return 1
+}
+
+# node_mounts - mount points below NODE_DIR, the deepest first.
+node_mounts() {
+	awk -v dir="$NODE_DIR/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r
+}
+
 node_init() {
+	case $1 in /?*/?*) ;; *) echo "node: '$1' is no directory for a node" >&2 && return 1 ;; esac
 	NODE_DIR=$1 NODE_SOCKET=$1/bulkhead.sock NODE_LOG=$1/bulkheadd.log
 	shift
-	export NODE_DIR NODE_SOCKET NODE_LOG NODE_REGISTRY NODE_REGISTRY_PID NODE_BRIDGE NODE_SUBNET
+	NODE_CGROUP=/bulkhead-node/${NODE_DIR##*/}
+	export NODE_DIR NODE_SOCKET NODE_LOG NODE_CGROUP NODE_REGISTRY NODE_REGISTRY_PID NODE_BRIDGE NODE_SUBNET
 	mkdir -p "$NODE_DIR/cni" "$NODE_DIR/certs.d/_default" "$NODE_DIR/netns"
+	chmod 711 "$NODE_DIR" # a root of a user namespace passes through
+	touch "$NODE_DIR/.bulkhead-node"
+	[ -z "${NODE_IMAGES:-}" ] || { mkdir "$NODE_DIR/registry" && ln -s "$NODE_IMAGES" "$NODE_DIR/registry/registry"; }
 	read -r NODE_REGISTRY_PID NODE_REGISTRY < <("$NODE_HACK/registry" "$NODE_DIR/registry")
 	[ -n "$NODE_REGISTRY_PID" ] || return 1
 	NODE_REGISTRY=127.0.0.1:$NODE_REGISTRY
-	[ $# = 0 ] || "$NODE_HACK/make-images" push "$NODE_REGISTRY" "$@" || return 1
+	[ $# = 0 ] || [ -n "${NODE_IMAGES:-}" ] || "$NODE_HACK/make-images" push "$NODE_REGISTRY" "$@" || return 1
 	node_pick_network && node_write_config
 }
 
@@ -91,6 +121,7 @@ node_start() {
 	local i from=$(($(wc -l <"$NODE_LOG") + 1))
 	env "$@" setsid "$BIN/bulkheadd" --config "$NODE_DIR/config.json" </dev/null >>"$NODE_LOG" 2>&1 3>&- &
 	echo $! >"$NODE_DIR/pid"
+	disown $! || true # or the shell reports how it ended
 	for i in $(seq 400); do
 		node_ready "$from" && return
 		node_pid >/dev/null || break
@@ -122,21 +153,27 @@ node_kill() { node_signal KILL; }
 
 # node_processes - of pods: their command lines name this node's directory, or its server's child.
 node_processes() {
-	local p args pid
+	local p pid argv args
+	node_made || return
 	pid=$(node_pid)
 	for p in /proc/[0-9]*; do
-		args=$(tr '\0' ' ' 2>/dev/null <"$p/cmdline") || continue
+		{ mapfile -d '' -t argv <"$p/cmdline"; } 2>/dev/null || continue
+		args="${argv[*]} "
 		case ${p#/proc/} in "$pid" | "$NODE_REGISTRY_PID" | "$$" | "$BASHPID") continue ;; esac
 		case $args in *"$NODE_DIR/state"* | *"$NODE_DIR/root"*) echo "${p#/proc/} $args" ;; esac
 	done
 }
 
 node_leaks() {
-	local x
+	local x -
+	set +e # most of these find nothing
+	node_made || return
 	node_processes | sed 's/^/process /'
-	grep -F "$NODE_DIR/" /proc/self/mountinfo | awk '{ print "mount " $5 }' |
-		grep -vE "^mount $NODE_DIR/(state/pods|netns|root[a-z/]*)$"
-	for x in "$NODE_DIR"/netns/* "$NODE_DIR"/state/pods/* "$NODE_DIR"/root/containers/*; do
+	node_mounts | sed 's/^/mount /' |
+		grep -vE "^mount $NODE_DIR/(state|state/pods|netns|root[a-z/]*)$"
+	node_cgroups | sed 's/^/cgroup /'
+	for x in "$NODE_DIR"/netns/* "$NODE_DIR"/state/pods/* "$NODE_DIR"/state/runtimes/* \
+		"$NODE_DIR"/root/containers/*; do
 		[ ! -e "$x" ] || echo "file $x"
 	done
 	find "$NODE_DIR/ipam" -name '[0-9]*.*' 2>/dev/null | sed 's/^/address /'
@@ -150,12 +187,13 @@ node_leaks() {
 
 node_finish() {
 	local p at
+	node_made || return
 	node_stop || node_kill
 	for p in $(node_processes | awk '{ print $1 }'); do kill -KILL "$p" 2>/dev/null; done
 	[ -z "$NODE_REGISTRY_PID" ] || kill "$NODE_REGISTRY_PID" 2>/dev/null
-	awk '{ print $5 }' /proc/self/mountinfo | grep -F "$NODE_DIR/" | sort -r | while read -r at; do
-		umount -l "$at"
-	done
+	node_mounts | while read -r at; do umount -l "$at"; done
 	ip link del "$NODE_BRIDGE" 2>/dev/null
+	node_cgroups | xargs -r rmdir 2>/dev/null
+	rmdir /sys/fs/cgroup/*"$NODE_CGROUP" /sys/fs/cgroup"$NODE_CGROUP" 2>/dev/null
 	rm -rf "$NODE_DIR"
 }
