@@ -297,8 +297,8 @@ static bool step(struct exec_session *s)
 		log_debug("stream: %s", err.text);
 		return false;
 	}
+	take_sizes(s); /* before what was typed after the window changed */
 	write_stdin(s);
-	take_sizes(s);
 	if (fds[AT_DONE].revents)
 		begin_drain(s);
 	return !s->mux->eof;
