@@ -12,14 +12,11 @@
 
 #include <linux/capability.h>
 #include <sched.h>
-#include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/mem.h"
 
 static int enter_dir(const char *dir, struct error *err)
@@ -37,110 +34,57 @@ static int enter_dir(const char *dir, struct error *err)
 	return 0;
 }
 
-static int drop_capabilities(struct error *err)
-{
-	const unsigned int keep = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER |
-				  1U << CAP_FSETID | 1U << CAP_SETFCAP | 1U << CAP_MKNOD;
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = { { keep, keep, 0 }, { 0, 0, 0 } };
-
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if ((cap > 31 || !(keep >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap) < 0)
-			return error_errno(err, errno, "drop capability %d", cap);
-	if (syscall(SYS_capset, &head, data) < 0)
-		return error_errno(err, errno, "drop capabilities");
-	return 0;
-}
-
-/* Sanitizers call more at exit than a filter should let through. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static int filter_calls(struct error *err)
-{
-	(void)err;
-	return 0;
-}
-#else
-static const int allowed[] = {
+static const struct allowed_call allowed[] = {
 	/* the layer in, its files out */
-	SCMP_SYS(read),
-	SCMP_SYS(poll),
-	SCMP_SYS(write),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(close),
-	SCMP_SYS(openat),
-	SCMP_SYS(openat2),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(lseek),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(syncfs),
+	ALLOW(read),
+	ALLOW(poll),
+	ALLOW(write),
+	ALLOW(pwrite64),
+	ALLOW(close),
+	ALLOW(openat),
+	ALLOW(openat2),
+	ALLOW(ftruncate),
+	ALLOW(lseek),
+	ALLOW(fcntl),
+	ALLOW(syncfs),
 	/* entries */
-	SCMP_SYS(mkdirat),
-	SCMP_SYS(mknodat),
-	SCMP_SYS(symlinkat),
-	SCMP_SYS(linkat),
-	SCMP_SYS(unlinkat),
-	SCMP_SYS(getdents64),
-	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),
+	ALLOW(mkdirat),
+	ALLOW(mknodat),
+	ALLOW(symlinkat),
+	ALLOW(linkat),
+	ALLOW(unlinkat),
+	ALLOW(getdents64),
+	ALLOW(fstat),
+	ALLOW(newfstatat),
 	/* attributes */
-	SCMP_SYS(fchown),
-	SCMP_SYS(fchownat),
-	SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat),
-	SCMP_SYS(fsetxattr),
-	SCMP_SYS(fgetxattr),
-	SCMP_SYS(utimensat),
-	/* the C library: memory, locks, the end */
-	SCMP_SYS(brk),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(futex),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+	ALLOW(fchown),
+	ALLOW(fchownat),
+	ALLOW(fchmod),
+	ALLOW(fchmodat),
+	ALLOW(fsetxattr),
+	ALLOW(fgetxattr),
+	ALLOW(utimensat),
+	/* the C library: memory (never executable), locks, the end */
+	ALLOW_NO_EXEC(mmap),
+	ALLOW_NO_EXEC(mprotect),
+	ALLOW(brk),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+	ALLOW(futex),
+	ALLOW(getrandom),
+	ALLOW(rt_sigreturn),
+	ALLOW(exit),
+	ALLOW(exit_group),
 };
-
-static int add_rules(scmp_filter_ctx ctx)
-{
-	const int maps[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
-	int rc = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; i < ARRAY_LEN(maps) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, maps[i], 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	return rc;
-}
-
-static int filter_calls(struct error *err)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc;
-
-	if (!ctx)
-		return error_set(err, ENOMEM, "system call filter: out of memory");
-	rc = add_rules(ctx);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
-}
-#endif
 
 int confine(const char *dir, struct error *err)
 {
-	struct rlimit no_core = { 0, 0 };
+	const uint32_t keep = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER |
+			      1U << CAP_FSETID | 1U << CAP_SETFCAP | 1U << CAP_MKNOD;
 	int rc = enter_dir(dir, err);
 
 	if (rc == 0)
-		rc = drop_capabilities(err);
-	if (rc < 0)
-		return rc;
-	setrlimit(RLIMIT_CORE, &no_core);
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(err, errno, "set no_new_privs");
-	return filter_calls(err);
+		rc = confine_rights(keep, err);
+	return rc < 0 ? rc : confine_calls(SCMP_ACT_ERRNO(EPERM), allowed, ARRAY_LEN(allowed), err);
 }

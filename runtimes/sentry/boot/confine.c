@@ -9,22 +9,14 @@
  * opened for it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/mem.h"
 #include "runtimes/sentry/boot/boot.h"
 
@@ -45,127 +37,92 @@ static int become_nobody(struct error *err)
 	return 0;
 }
 
-static int enter_empty_root(struct error *err)
-{
-	if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, errno, "make the mounts private");
-	if (mount("none", "/tmp", "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "size=4k,mode=555") <
-	    0)
-		return error_errno(err, errno, "mount an empty root");
-	if (chdir("/tmp") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return error_errno(err, errno, "enter the empty root");
-	return 0;
-}
-
-static int drop_capabilities(struct error *err)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) < 0)
-			return error_errno(err, errno, "drop capability %d", cap);
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    syscall(SYS_capset, &head, data) < 0)
-		return error_errno(err, errno, "drop capabilities");
-	return 0;
-}
-
-/* --- the filter ------------------------------------------------------------------------------- */
-
-static const struct {
-	int nr;
-	const char *name;
-} allowed[] = {
-#define CALL(name)                    \
-	{                             \
-		SCMP_SYS(name), #name \
-	}
+static const struct allowed_call allowed[] = {
 	/* contents of files that the gofer opened, stdio, tmpfs */
-	CALL(read),
-	CALL(write),
-	CALL(pread64),
-	CALL(pwrite64),
-	CALL(preadv),
-	CALL(pwritev2),
-	CALL(lseek),
-	CALL(fstat),
-	CALL(ftruncate),
-	CALL(fallocate),
-	CALL(fsync),
-	CALL(fdatasync),
-	CALL(getdents64),
-	CALL(close),
-	CALL(fcntl),
-	CALL(ioctl),	    /* terminals; the listener of the stubs */
-	CALL(memfd_create), /* tmpfs, shared memory, channels */
+	ALLOW(read),
+	ALLOW(write),
+	ALLOW(pread64),
+	ALLOW(pwrite64),
+	ALLOW(preadv),
+	ALLOW(pwritev2),
+	ALLOW(lseek),
+	ALLOW(fstat),
+	ALLOW(ftruncate),
+	ALLOW(fallocate),
+	ALLOW(fsync),
+	ALLOW(fdatasync),
+	ALLOW(getdents64),
+	ALLOW(close),
+	ALLOW(fcntl),
+	ALLOW(ioctl),	     /* terminals; the listener of the stubs */
+	ALLOW(memfd_create), /* tmpfs, shared memory, channels */
 	/* /proc/<stub>: below a descriptor of a /proc that leads nowhere else */
-	CALL(openat),
-	CALL(readlinkat),
-	CALL(newfstatat),
-	CALL(statfs),
+	ALLOW(openat),
+	ALLOW(readlinkat),
+	ALLOW(newfstatat),
+	ALLOW(statfs),
 	/* waiting */
-	CALL(futex),
-	CALL(poll),
-	CALL(epoll_create1),
-	CALL(epoll_ctl),
-	CALL(epoll_wait),
-	CALL(epoll_pwait2),
-	CALL(eventfd2),
-	CALL(timerfd_create),
-	CALL(timerfd_settime),
-	CALL(clock_nanosleep),
-	CALL(clock_gettime), /* clocks that the vDSO does not know */
-	CALL(clock_getres),
-	CALL(restart_syscall),
+	ALLOW(futex),
+	ALLOW(poll),
+	ALLOW(epoll_create1),
+	ALLOW(epoll_ctl),
+	ALLOW(epoll_wait),
+	ALLOW(epoll_pwait2),
+	ALLOW(eventfd2),
+	ALLOW(timerfd_create),
+	ALLOW(timerfd_settime),
+	ALLOW(clock_nanosleep),
+	ALLOW(clock_gettime), /* clocks that the vDSO does not know */
+	ALLOW(clock_getres),
+	ALLOW(restart_syscall),
 	/* guests: their memory, their threads, their end */
-	CALL(process_vm_readv),
-	CALL(process_vm_writev),
-	CALL(pidfd_open),
-	CALL(pidfd_send_signal),
-	CALL(pidfd_getfd),
-	CALL(tgkill),
-	CALL(prlimit64),
-	CALL(getrusage),
-	CALL(sched_setaffinity),
-	CALL(sched_getaffinity),
-	CALL(sched_yield),
-	CALL(getcpu),
-	CALL(sysinfo),
+	ALLOW(process_vm_readv),
+	ALLOW(process_vm_writev),
+	ALLOW(pidfd_open),
+	ALLOW(pidfd_send_signal),
+	ALLOW(pidfd_getfd),
+	ALLOW(tgkill),
+	ALLOW(prlimit64),
+	ALLOW(getrusage),
+	ALLOW(sched_setaffinity),
+	ALLOW(sched_getaffinity),
+	ALLOW(sched_yield),
+	ALLOW(getcpu),
+	ALLOW(sysinfo),
 	/* gofer, control socket, stand-ins, stdio that is a socket */
-	CALL(sendmsg),
-	CALL(recvmsg),
-	CALL(sendto),
-	CALL(recvfrom),
-	CALL(accept4),
-	CALL(shutdown),
+	ALLOW(sendmsg),
+	ALLOW(recvmsg),
+	ALLOW(sendto),
+	ALLOW(recvfrom),
+	ALLOW(accept4),
+	ALLOW(shutdown),
 	/* sockets of the pod's network, which the helper made */
-	CALL(bind),
-	CALL(connect),
-	CALL(listen),
-	CALL(getsockname),
-	CALL(getpeername),
-	CALL(getsockopt),
-	CALL(setsockopt),
+	ALLOW(bind),
+	ALLOW(connect),
+	ALLOW(listen),
+	ALLOW(getsockname),
+	ALLOW(getpeername),
+	ALLOW(getsockopt),
+	ALLOW(setsockopt),
 	/* memory (never executable), threads, locks, the end */
-	CALL(brk),
-	CALL(munmap),
-	CALL(mremap),
-	CALL(madvise),
-	CALL(clone3),
-	CALL(clone),
-	CALL(set_robust_list),
-	CALL(rseq),
-	CALL(rt_sigprocmask),
-	CALL(rt_sigaction),
-	CALL(rt_sigreturn),
-	CALL(gettid),
-	CALL(getpid),
-	CALL(getrandom),
-	CALL(exit),
-	CALL(exit_group),
-#undef CALL
+	ALLOW_NO_EXEC(mmap),
+	ALLOW_NO_EXEC(mprotect),
+	ALLOW(brk),
+	ALLOW(munmap),
+	ALLOW(mremap),
+	ALLOW(madvise),
+	ALLOW(clone3),
+	ALLOW(clone),
+	ALLOW(set_robust_list),
+	ALLOW(rseq),
+	ALLOW(rt_sigprocmask),
+	ALLOW(rt_sigaction),
+	ALLOW(rt_sigreturn),
+	ALLOW(gettid),
+	ALLOW(getpid),
+	ALLOW(getrandom),
+	ALLOW(exit),
+	ALLOW(exit_group),
 };
 
 const char *boot_filter_name(size_t i)
@@ -173,14 +130,6 @@ const char *boot_filter_name(size_t i)
 	return i < ARRAY_LEN(allowed) ? allowed[i].name : NULL;
 }
 
-/* Sanitizers call more than a filter should let through. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static int filter_calls(struct error *err)
-{
-	(void)err;
-	return 0;
-}
-#else
 /* refused() - a call that is not in the list is a bug, or somebody else's code: say it and end. */
 static void refused(int signo, siginfo_t *info, void *context)
 {
@@ -195,50 +144,18 @@ static void refused(int signo, siginfo_t *info, void *context)
 	_exit(1);
 }
 
-static int add_rules(scmp_filter_ctx ctx)
-{
-	const int maps[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
-	int rc = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i].nr, 0);
-	for (size_t i = 0; i < ARRAY_LEN(maps) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, maps[i], 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	return rc;
-}
-
-static int filter_calls(struct error *err)
-{
-	struct sigaction a = { .sa_sigaction = refused, .sa_flags = SA_SIGINFO };
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
-	int rc;
-
-	if (!ctx)
-		return error_set(err, ENOMEM, "system call filter: out of memory");
-	sigaction(SIGSYS, &a, NULL);
-	rc = add_rules(ctx);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
-}
-#endif
-
 int boot_confine(struct error *err)
 {
-	struct rlimit no_core = { 0, 0 };
+	struct sigaction report = { .sa_sigaction = refused, .sa_flags = SA_SIGINFO };
 	int rc = become_nobody(err);
 
 	if (rc == 0)
-		rc = enter_empty_root(err);
+		rc = confine_empty_root(err);
 	if (rc == 0)
-		rc = drop_capabilities(err);
+		rc = confine_rights(0, err);
 	if (rc < 0)
 		return rc;
 	umask(0);
-	setrlimit(RLIMIT_CORE, &no_core);
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(err, errno, "set no_new_privs");
-	return filter_calls(err);
+	sigaction(SIGSYS, &report, NULL);
+	return confine_calls(SCMP_ACT_TRAP, allowed, ARRAY_LEN(allowed), err);
 }

@@ -10,14 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <seccomp.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,66 +22,36 @@
 
 static int lists = -1; /* /proc/net, as a process of the pod's namespace sees it */
 
-static int drop_capabilities(unsigned int keep, struct error *err)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = { { keep, keep, 0 }, { 0, 0, 0 } };
-
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		if ((cap > 31 || !(keep >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap) < 0)
-			return error_errno(err, errno, "drop capability %d", cap);
-	if (syscall(SYS_capset, &head, data) < 0)
-		return error_errno(err, errno, "drop capabilities");
-	return 0;
-}
-
-static int filter_calls(struct error *err)
-{
-	static const int allowed[] = {
-		/* requests, replies */
-		SCMP_SYS(recvmsg),
-		SCMP_SYS(sendmsg),
-		SCMP_SYS(write),
-		/* what is asked */
-		SCMP_SYS(socket),
-		SCMP_SYS(bind),
-		SCMP_SYS(setsockopt),
-		SCMP_SYS(close),
-		/* the C library, the end */
-		SCMP_SYS(brk),
-		SCMP_SYS(munmap),
-		SCMP_SYS(rt_sigreturn),
-		SCMP_SYS(restart_syscall),
-		SCMP_SYS(exit_group),
-	};
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = ctx ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < ARRAY_LEN(allowed) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* lists of the namespace: below that one directory, to read */
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 2,
-				      SCMP_A0(SCMP_CMP_EQ, (uint64_t)(unsigned int)lists),
-				      SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC));
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	if (ctx)
-		seccomp_release(ctx);
-	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
-}
-
 static int confine(bool raw, struct error *err)
 {
-	struct rlimit no_core = { 0, 0 };
-	int rc = drop_capabilities(1U << CAP_NET_BIND_SERVICE | (raw ? 1U << CAP_NET_RAW : 0), err);
+	const uint32_t keep = 1U << CAP_NET_BIND_SERVICE | (raw ? 1U << CAP_NET_RAW : 0);
+	int rc;
 
-	setrlimit(RLIMIT_CORE, &no_core);
 	lists = open("/proc/self/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (rc == 0 &&
-	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
-		rc = error_errno(err, errno, "set no_new_privs");
-	return rc < 0 ? rc : filter_calls(err);
+	rc = confine_rights(keep, err);
+	if (rc < 0)
+		return rc;
+	const struct allowed_call allowed[] = {
+		/* requests, replies */
+		ALLOW(recvmsg),
+		ALLOW(sendmsg),
+		ALLOW(write),
+		/* what is asked */
+		ALLOW(socket),
+		ALLOW(bind),
+		ALLOW(setsockopt),
+		ALLOW(close),
+		/* lists of the namespace: below that one directory, to read */
+		ALLOW_IF(openat, 2, SCMP_A0(SCMP_CMP_EQ, (uint64_t)(unsigned int)lists),
+			 SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC)),
+		/* the C library, the end */
+		ALLOW(brk),
+		ALLOW(munmap),
+		ALLOW(rt_sigreturn),
+		ALLOW(restart_syscall),
+		ALLOW(exit_group),
+	};
+	return confine_calls(SCMP_ACT_ERRNO(EPERM), allowed, ARRAY_LEN(allowed), err);
 }
 
 static int make_socket(const struct helper_request *rq, int *ret_fd)

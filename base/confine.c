@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host calls behind it.  Order matters: what a later step needs, an earlier one keeps.
+ */
+#include "base/confine.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int confine_empty_root(struct error *err)
+{
+	if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, errno, "make the mounts private");
+	if (mount("none", "/tmp", "tmpfs", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+		  "size=4k,mode=555") < 0)
+		return error_errno(err, errno, "mount an empty root");
+	if (chdir("/tmp") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return error_errno(err, errno, "enter the empty root");
+	return 0;
+}
+
+int confine_bounding(uint32_t keep, struct error *err)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if ((cap > 31 || !(keep >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap) < 0 &&
+		    errno != EPERM)
+			return error_errno(err, errno, "drop capability %d", cap);
+	return 0;
+}
+
+int confine_rights(uint32_t keep, struct error *err)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { keep, keep, 0 }, { 0, 0, 0 } };
+	struct rlimit no_core = { 0, 0 };
+	int rc;
+
+	rc = confine_bounding(keep, err);
+	if (rc < 0)
+		return rc;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    syscall(SYS_capset, &head, data) < 0)
+		return error_errno(err, errno, "drop capabilities");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "set no_new_privs");
+	return setrlimit(RLIMIT_CORE, &no_core) < 0 ? error_errno(err, errno, "forbid core files")
+						    : 0;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n, struct error *err)
+{
+	(void)otherwise;
+	(void)calls;
+	(void)n;
+	(void)err;
+	return 0;
+}
+#else
+int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n, struct error *err)
+{
+	scmp_filter_ctx ctx = seccomp_init(otherwise);
+	int rc = 0;
+
+	if (!ctx)
+		return error_set(err, ENOMEM, "system call filter: out of memory");
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, calls[i].nr, calls[i].conditions,
+					    calls[i].where);
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
+}
+#endif
