@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each check runs in a child: what is given up does not come back. */
+/*
+ * Giving up rights.  Each check runs in a child: what is given up does not come back.
+ */
 #include "base/confine.h"
 
 #include <errno.h>
