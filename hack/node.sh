@@ -13,7 +13,7 @@
 # Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
 # NODE_BRIDGE, NODE_LOG, NODE_CGROUP (for pods whose cgroups node_leaks is to look for), PEERS
 # (what hack/setup-peers made), NODE_IMAGES (a registry's storage that has the images already;
-# nothing is pushed then).  All are exported, and the server's
+# nothing is pushed then), NODE_RUNC (the OCI runtime of handler runc, as JSON).  All are exported, and the server's
 # pid stands in NODE_DIR/pid, so that another shell may go on with the node.  Every registry is
 # the node's own one, unless NODE_OWN_REGISTRIES is set.
 
@@ -63,7 +63,7 @@ node_write_config() {
 		  "cni": { "bin_dirs": ["/opt/cni/bin", "/usr/lib/cni"], "conf_dir": "$NODE_DIR/cni" },
 		  "default_handler": "runc",
 		  "handlers": {
-		    "runc": { "runtime": ["crun", "runc"] },
+		    "runc": { "runtime": ${NODE_RUNC:-["crun", "runc"]} },
 		    "absent": { "runtime": "no-such-runtime" }
 		  }
 		}
