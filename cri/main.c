@@ -317,12 +317,15 @@ static int open_stream(struct server *s, struct error *err)
 	return stream_server_create(&c, &s->stream, err);
 }
 
-/* One line a failed or slow RPC; the rest at debug. */
+/*
+ * One line a failed or slow RPC; the rest at debug.  That something is not there is an answer: a
+ * kubelet asks for what it knows to be gone.
+ */
 static void observe(void *data, const char *method, enum grpc_status status, int64_t ns,
 		    const struct error *err)
 {
 	(void)data;
-	if (status != GRPC_OK && status != GRPC_UNIMPLEMENTED)
+	if (status != GRPC_OK && status != GRPC_UNIMPLEMENTED && status != GRPC_NOT_FOUND)
 		log_warn("%s: status %d after %lld ms: %s", method, status,
 			 (long long)(ns / 1000000), err ? err->text : "");
 	else if (ns > SLOW_NS)

@@ -39,6 +39,8 @@ node_pick_network() {
 }
 
 node_write_config() {
+	local runc='["crun", "runc"]'
+	[ -z "${NODE_RUNC:-}" ] || runc=$NODE_RUNC
 	cat >"$NODE_DIR/cni/10-$NODE_BRIDGE.conflist" <<-EOF
 		{"cniVersion": "1.0.0", "name": "$NODE_BRIDGE", "plugins": [
 		 {"type": "bridge", "bridge": "$NODE_BRIDGE", "isGateway": true, "ipMasq": true, "hairpinMode": true,
@@ -63,7 +65,7 @@ node_write_config() {
 		  "cni": { "bin_dirs": ["/opt/cni/bin", "/usr/lib/cni"], "conf_dir": "$NODE_DIR/cni" },
 		  "default_handler": "runc",
 		  "handlers": {
-		    "runc": { "runtime": ${NODE_RUNC:-["crun", "runc"]} },
+		    "runc": { "runtime": $runc },
 		    "absent": { "runtime": "no-such-runtime" }
 		  }
 		}

@@ -217,6 +217,21 @@ setup() { pull busybox:1; }
 	[ "$(cri exec -s "$c" sh -c "awk '/^NoNewPrivs/ { print \$2 }' /proc/self/status")" = 1 ]
 }
 
+@test "a pod whose sandbox process dies is not ready, its containers end, and its name is free again" {
+	id=$(pod ends '{"linux": {"security_context": {"namespace_options": {"pid": 0}}}}')
+	c=$(start "$id" ends c busybox:1 "$SLEEP" '{"linux": {"security_context": {"namespace_options": {"pid": 0}}}}')
+	kill -KILL "$(cri inspectp "$id" | jq .info.pid)"
+	eventually exited "$c"
+	not_ready() { [ "$(pod_status "$id" state)" = SANDBOX_NOTREADY ]; }
+	eventually not_ready
+	[ "$(status "$c" exitCode)" = 137 ]
+	run cri exec -s "$c" true
+	[ "$status" != 0 ]
+	cri rmp -f "$id"
+	again=$(pod ends)
+	[ "$again" != "$id" ]
+}
+
 @test "containers of a pod share the network and see their own processes; shared pid shows all" {
 	id=$(pod shared '{"linux": {"security_context": {"namespace_options": {"pid": 0}}}}')
 	ns='{"linux": {"security_context": {"namespace_options": {"pid": 0}}}}'
