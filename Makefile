@@ -59,8 +59,8 @@ libs     = $(foreach f,$(1),$(call lib,$(f)))
 
 LIBS_DAEMON := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lcurl -larchive -lmnl -lseccomp \
 	-lcap -lz -lpthread -ldl
-LIBS_FETCH  := -lcurl -lyajl -lcrypto -lseccomp -lprotobuf-c -lz
-LIBS_UNPACK := -larchive -lisal -lzstd -lz -lyajl -lcrypto -lseccomp
+LIBS_FETCH  := -lcurl -lyajl -lcrypto -lprotobuf-c -lz
+LIBS_UNPACK := -larchive -lisal -lzstd -lz -lyajl -lcrypto
 LIBS_TOOL   := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lmnl -lseccomp -lcap -lz -lpthread
 LIBS_ALL    := $(LIBS_DAEMON) -lisal -lzstd
 
@@ -124,7 +124,7 @@ $(B)/bin/bulkhead-unpack: $(B)/obj/image/unpack/main.o $(call libs,image/unpack 
 	$(call link,$(LDFLAGS_ALL),$(LIBS_UNPACK))
 
 $(B)/bin/bulkhead-gofer: $(B)/obj/runtimes/gofer/main.o $(call libs,runtimes/gofer base)
-	$(call link,$(LDFLAGS_ALL) $(STATIC),-lseccomp -lpthread)
+	$(call link,$(LDFLAGS_ALL) $(STATIC),-lpthread)
 
 # The stub runs inside guest processes: no libc, no vector registers, nothing to relocate.
 STUB_C   := $(wildcard runtimes/sentry/stub/*.c) runtimes/sentry/platform/filter.c

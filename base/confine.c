@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host calls behind it.  Order matters: what a later step needs, an earlier one keeps.
+ * The host calls behind it; the filter is in confine_calls.c.  Order matters: what a later step
+ * needs, an earlier one keeps.
  */
 #include "base/confine.h"
 
@@ -52,30 +53,3 @@ int confine_rights(uint32_t keep, struct error *err)
 	return setrlimit(RLIMIT_CORE, &no_core) < 0 ? error_errno(err, errno, "forbid core files")
 						    : 0;
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n, struct error *err)
-{
-	(void)otherwise;
-	(void)calls;
-	(void)n;
-	(void)err;
-	return 0;
-}
-#else
-int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n, struct error *err)
-{
-	scmp_filter_ctx ctx = seccomp_init(otherwise);
-	int rc = 0;
-
-	if (!ctx)
-		return error_set(err, ENOMEM, "system call filter: out of memory");
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, calls[i].nr, calls[i].conditions,
-					    calls[i].where);
-	if (rc == 0)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? error_errno(err, -rc, "load the system call filter") : 0;
-}
-#endif

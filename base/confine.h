@@ -8,10 +8,12 @@
 #ifndef BASE_CONFINE_H
 #define BASE_CONFINE_H
 
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 
@@ -33,31 +35,50 @@ int confine_bounding(uint32_t keep, struct error *err);
  */
 int confine_rights(uint32_t keep, struct error *err);
 
-/* A call that is let through, perhaps only with certain arguments (seccomp_rule_add(3)). */
-struct allowed_call {
-	int nr;
-	const char *name;
-	unsigned int conditions;
-	struct scmp_arg_cmp where[2];
+#define ALLOWED_CHECKS 2
+
+/* The lower half of argument @arg, with @mask over it, is @value; @mask 0: nothing is checked. */
+struct argument_check {
+	uint8_t arg;
+	uint32_t mask, value;
 };
 
-#define ALLOW(call)                                 \
-	{                                           \
-		.nr = SCMP_SYS(call), .name = #call \
+/* A call that is let through, perhaps only with certain arguments: all checks have to hold. */
+struct allowed_call {
+	uint16_t nr;
+	char name[22];
+	struct argument_check checks[ALLOWED_CHECKS];
+};
+
+#define ARG_MASKED(arg, mask, value)   \
+	{                              \
+		(arg), (mask), (value) \
 	}
-#define ALLOW_IF(call, n, ...)                                                                   \
-	{                                                                                        \
-		.nr = SCMP_SYS(call), .name = #call, .conditions = (n), .where = { __VA_ARGS__ } \
+#define ARG_IS(arg, value) ARG_MASKED(arg, ~0u, value)
+#define ALLOW_IF(call, ...)                                                \
+	{                                                                  \
+		.nr = SYS_##call, .name = #call, .checks = { __VA_ARGS__ } \
+	}
+#define ALLOW(call)                             \
+	{                                       \
+		.nr = SYS_##call, .name = #call \
 	}
 /* mmap and mprotect: never memory that can be executed */
-#define ALLOW_NO_EXEC(call) ALLOW_IF(call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0))
+#define ALLOW_NO_EXEC(call) ALLOW_IF(call, ARG_MASKED(2, PROT_EXEC, 0))
 
 /*
  * confine_calls() - every system call but the @n of @calls gets the answer @otherwise
- * (SCMP_ACT_...).  A name may stand there more than once: each adds a condition under which it is
- * let through.  Sanitizer builds have no filter: their libraries call more than any list has.
+ * (SECCOMP_RET_...); those of another architecture end the process.  A call may stand there more
+ * than once: each adds arguments with which it is let through.  Sanitizer builds have no filter:
+ * their libraries call more than any list has.
  */
 int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n,
 		  struct error *err);
+
+#define CONFINE_FILTER_MAX 640 /* instructions */
+
+/* confine_filter() - the program that confine_calls() loads.  Return: its length, or -E2BIG. */
+int confine_filter(uint32_t otherwise, const struct allowed_call *calls, size_t n,
+		   struct sock_filter out[CONFINE_FILTER_MAX]);
 
 #endif

@@ -22,8 +22,8 @@
 
 #define NOBODY 65534
 
-#define READING(flags) SCMP_CMP(flags, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
-#define FAMILY(family) ALLOW_IF(socket, 1, SCMP_A0(SCMP_CMP_EQ, family))
+#define READING(flags) ARG_MASKED(flags, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)
+#define FAMILY(family) ALLOW_IF(socket, ARG_IS(0, family))
 
 static const struct allowed_call allowed[] = {
 	/* memory and threads of glibc */
@@ -118,9 +118,9 @@ static const struct allowed_call allowed[] = {
 	ALLOW(prlimit64),
 	ALLOW(getrusage),
 	/* files only for reading, threads but no processes, four kinds of sockets */
-	ALLOW_IF(openat, 1, READING(2)),
-	ALLOW_IF(open, 1, READING(1)),
-	ALLOW_IF(clone, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD)),
+	ALLOW_IF(openat, READING(2)),
+	ALLOW_IF(open, READING(1)),
+	ALLOW_IF(clone, ARG_MASKED(0, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD)),
 	FAMILY(AF_UNIX),
 	FAMILY(AF_INET),
 	FAMILY(AF_INET6),
@@ -157,5 +157,5 @@ int confine_enter(struct error *err)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		return error_set(err, ESRCH, "the server is gone");
-	return confine_calls(SCMP_ACT_ERRNO(ENOSYS), allowed, ARRAY_LEN(allowed), err);
+	return confine_calls(SECCOMP_RET_ERRNO | ENOSYS, allowed, ARRAY_LEN(allowed), err);
 }

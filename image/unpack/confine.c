@@ -86,5 +86,6 @@ int confine(const char *dir, struct error *err)
 
 	if (rc == 0)
 		rc = confine_rights(keep, err);
-	return rc < 0 ? rc : confine_calls(SCMP_ACT_ERRNO(EPERM), allowed, ARRAY_LEN(allowed), err);
+	return rc < 0 ? rc
+		      : confine_calls(SECCOMP_RET_ERRNO | EPERM, allowed, ARRAY_LEN(allowed), err);
 }

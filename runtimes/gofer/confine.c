@@ -105,5 +105,5 @@ int gofer_confine(bool no_network, struct error *err)
 	if (rc < 0)
 		return rc;
 	umask(0);
-	return confine_calls(SCMP_ACT_ERRNO(EPERM), allowed, ARRAY_LEN(allowed), err);
+	return confine_calls(SECCOMP_RET_ERRNO | EPERM, allowed, ARRAY_LEN(allowed), err);
 }

@@ -157,5 +157,5 @@ int boot_confine(struct error *err)
 		return rc;
 	umask(0);
 	sigaction(SIGSYS, &report, NULL);
-	return confine_calls(SCMP_ACT_TRAP, allowed, ARRAY_LEN(allowed), err);
+	return confine_calls(SECCOMP_RET_TRAP, allowed, ARRAY_LEN(allowed), err);
 }

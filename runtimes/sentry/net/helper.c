@@ -27,7 +27,12 @@ static int confine(bool raw, struct error *err)
 	const uint32_t keep = 1U << CAP_NET_BIND_SERVICE | (raw ? 1U << CAP_NET_RAW : 0);
 	int rc;
 
-	lists = open("/proc/self/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* the lists of the namespace are all that it can name from now on */
+	if (chroot("/proc/self/net") < 0 || chdir("/") < 0)
+		return error_errno(err, errno, "enter /proc/self/net");
+	lists = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lists < 0)
+		return error_errno(err, errno, "open /proc/self/net");
 	rc = confine_rights(keep, err);
 	if (rc < 0)
 		return rc;
@@ -41,9 +46,8 @@ static int confine(bool raw, struct error *err)
 		ALLOW(bind),
 		ALLOW(setsockopt),
 		ALLOW(close),
-		/* lists of the namespace: below that one directory, to read */
-		ALLOW_IF(openat, 2, SCMP_A0(SCMP_CMP_EQ, (uint64_t)(unsigned int)lists),
-			 SCMP_A2(SCMP_CMP_EQ, O_RDONLY | O_CLOEXEC)),
+		/* lists of the namespace, which are all of its root, to read */
+		ALLOW_IF(openat, ARG_IS(0, (uint32_t)lists), ARG_IS(2, O_RDONLY | O_CLOEXEC)),
 		/* the C library, the end */
 		ALLOW(brk),
 		ALLOW(munmap),
@@ -51,7 +55,7 @@ static int confine(bool raw, struct error *err)
 		ALLOW(restart_syscall),
 		ALLOW(exit_group),
 	};
-	return confine_calls(SCMP_ACT_ERRNO(EPERM), allowed, ARRAY_LEN(allowed), err);
+	return confine_calls(SECCOMP_RET_ERRNO | EPERM, allowed, ARRAY_LEN(allowed), err);
 }
 
 static int make_socket(const struct helper_request *rq, int *ret_fd)

@@ -88,11 +88,11 @@ static int calls(void)
 		ALLOW(write),
 		ALLOW(exit_group),
 		ALLOW_NO_EXEC(mmap),
-		ALLOW_IF(close, 1, SCMP_A0(SCMP_CMP_EQ, 100)),
-		ALLOW_IF(close, 1, SCMP_A0(SCMP_CMP_EQ, 101)),
+		ALLOW_IF(close, ARG_IS(0, 100)),
+		ALLOW_IF(close, ARG_IS(0, 101)),
 	};
 
-	if (confine_calls(SCMP_ACT_ERRNO(ENOTTY), allowed, ARRAY_LEN(allowed), NULL) < 0)
+	if (confine_calls(SECCOMP_RET_ERRNO | ENOTTY, allowed, ARRAY_LEN(allowed), NULL) < 0)
 		return 1;
 	if (syscall(SYS_getppid) != -1 || errno != ENOTTY)
 		return 2;
