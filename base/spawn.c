@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/fork.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
@@ -33,7 +34,7 @@
 
 struct child {
 	const struct spawn *s;
-	const sigset_t *mask; /* what we had before */
+	const sigset_t *mask; /* what it gets */
 	int errnum;	      /* set by the child */
 	const char *step;     /* what failed there */
 };
@@ -56,18 +57,6 @@ static void reset_signals(void)
 	for (int i = 1; i < NSIG; i++)
 		if (i != SIGKILL && i != SIGSTOP)
 			sigaction(i, &a, NULL);
-}
-
-/* "0" means the writer itself in cgroup.procs (cgroups(7)). */
-static void join_cgroups(struct child *c)
-{
-	for (const char *const *p = c->s->cgroup_procs; p && *p; p++) {
-		int fd = open(*p, O_WRONLY | O_CLOEXEC);
-
-		if (fd < 0 || write(fd, "0", 1) != 1)
-			fail(c, "join cgroup");
-		close(fd);
-	}
 }
 
 /*
@@ -122,7 +111,8 @@ static int in_child(void *data)
 		fail(c, "setsid");
 	if (s->death_signal && prctl(PR_SET_PDEATHSIG, s->death_signal) < 0)
 		fail(c, "set death signal");
-	join_cgroups(c);
+	if (fork_join(c->s->cgroups) < 0)
+		fail(c, "join cgroup");
 	for (size_t i = 0; i < s->n_ns_fds; i++)
 		if (setns(s->ns_fds[i], 0) < 0)
 			fail(c, "enter namespace");
@@ -153,7 +143,8 @@ static pid_t clone_child(struct child *c)
 	sigemptyset(&none);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	c->mask = &none;
-	pid = clone(in_child, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, c);
+	pid = fork_call_into(c->s->cgroups, CLONE_VM | CLONE_VFORK, stack, STACK_BYTES, in_child,
+			     c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	spawn_unpoison(stack, STACK_BYTES); /* whoever maps this next finds it clean */
 	munmap(stack, STACK_BYTES);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/str.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -43,10 +44,9 @@ struct spawn {
 	bool own_mounts; /* its own copy, with all propagation kept, of the mounts it then sees */
 	const struct spawn_mount *mounts; /* attached in that copy, in this order */
 	size_t n_mounts;
-	const char *const
-		*cgroup_procs; /* NULL, or NULL-terminated paths of cgroup.procs files to join */
-	bool new_session;      /* setsid() */
-	int death_signal;      /* PR_SET_PDEATHSIG when not 0 */
+	const struct fork_cgroups *cgroups; /* NULL: ours */
+	bool new_session;		    /* setsid() */
+	int death_signal;		    /* PR_SET_PDEATHSIG when not 0 */
 };
 
 #define SPAWN_INIT                      \

@@ -346,7 +346,7 @@ static int attach_mounts(struct pod *pod, struct error *err)
 int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct error *err)
 {
 	char *leaf cleanup_free = monitor_cgroup(pod);
-	struct strlist procs cleanup_strlist = { 0 };
+	struct fork_cgroups cgroups cleanup(fork_cgroups_close) = FORK_CGROUPS_INIT;
 	int netns cleanup_close = -1;
 	struct monitor_spawn s = {
 		.program = pod->pods->config.monitor_program,
@@ -360,10 +360,9 @@ int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct
 	pid_t pid;
 	int watch, rc;
 
-	if (cgroup_create(leaf, err) < 0)
+	if (cgroup_create(leaf, err) < 0 || cgroup_open(leaf, &cgroups, err) < 0)
 		return err->code;
-	cgroup_procs_files(leaf, &procs);
-	s.cgroup_procs = (const char *const *)procs.items;
+	s.cgroups = &cgroups;
 	if (pod->netns) {
 		netns = open(pod->netns, O_RDONLY | O_CLOEXEC);
 		if (netns < 0)

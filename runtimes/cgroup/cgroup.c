@@ -190,12 +190,37 @@ bool cgroup_exists(const char *path)
 	return false;
 }
 
-void cgroup_procs_files(const char *path, struct strlist *ret)
+static int open_in(const struct hierarchy *h, const char *path, struct fork_cgroups *g)
+{
+	char *name cleanup_free = hierarchy_path(h, path, h->unified ? NULL : "tasks");
+	int fd = open(name, (h->unified ? O_RDONLY | O_DIRECTORY : O_WRONLY) | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (h->unified)
+		g->born_in = fd;
+	else
+		g->join[g->n_join++] = fd;
+	return 0;
+}
+
+int cgroup_open(const char *path, struct fork_cgroups *ret, struct error *err)
 {
 	const struct hierarchies *all = hierarchies_get();
+	struct fork_cgroups g = FORK_CGROUPS_INIT;
 
-	for (size_t i = 0; i < all->count; i++)
-		strlist_add_owned(ret, hierarchy_path(&all->list[i], path, "cgroup.procs"));
+	_Static_assert(HIERARCHY_MAX <= FORK_CGROUPS_MAX, "one of each");
+	for (size_t i = 0; i < all->count; i++) {
+		int rc = open_in(&all->list[i], path, &g);
+
+		if (rc < 0) {
+			fork_cgroups_close(&g);
+			return error_errno(err, -rc, "open cgroup %s in %s", path,
+					   all->list[i].mount);
+		}
+	}
+	*ret = g;
+	return 0;
 }
 
 /* remove_children() - rmdir what is below @dirfd, deepest first.  Takes @dirfd. */

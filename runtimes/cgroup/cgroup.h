@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/str.h"
 
 /* cgroup_version() - 1 (also hybrid) or 2, found once. */
@@ -27,8 +28,8 @@ int cgroup_create(const char *path, struct error *err);
 /* cgroup_remove() - rmdir everywhere, children first; absent is fine; -EBUSY has processes. */
 int cgroup_remove(const char *path, struct error *err);
 bool cgroup_exists(const char *path);
-/* cgroup_procs_files() - cgroup.procs paths to write a pid to, for spawn.cgroup_procs. */
-void cgroup_procs_files(const char *path, struct strlist *ret);
+/* cgroup_open() - for new processes that are to be in it (base/fork.h).  Caller closes *ret. */
+int cgroup_open(const char *path, struct fork_cgroups *ret, struct error *err);
 /* cgroup_pids() - processes in it and below.  Return: count in *ret_count, array to free. */
 int cgroup_pids(const char *path, pid_t **ret_pids, size_t *ret_count, struct error *err);
 /*

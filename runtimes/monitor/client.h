@@ -18,15 +18,16 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/log.h"
 #include "base/str.h"
 
 struct monitor_spawn {
-	const char *program;		 /* bulkhead-monitor */
-	const char *id;			 /* sandbox id */
-	const char *dir;		 /* state/pods/<id>: socket, exits/<container id>, log */
-	int netns_fd;			 /* -1: the host's */
-	const char *const *cgroup_procs; /* see spawn.h */
+	const char *program; /* bulkhead-monitor */
+	const char *id;	     /* sandbox id */
+	const char *dir;     /* state/pods/<id>: socket, exits/<container id>, log */
+	int netns_fd;	     /* -1: the host's */
+	const struct fork_cgroups *cgroups;
 	const char *runtime;		 /* OCI runtime program */
 	const char *const *runtime_args; /* before the subcommand; NULL-terminated */
 	const char *runtime_root;	 /* its --root */

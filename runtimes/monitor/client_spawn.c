@@ -57,7 +57,7 @@ static int start(const struct monitor_spawn *s, int listen_fd, int ready_fd, pid
 	p.n_extra_fds = ARRAY_LEN(extra);
 	p.ns_fds = &s->netns_fd;
 	p.n_ns_fds = s->netns_fd >= 0;
-	p.cgroup_procs = s->cgroup_procs;
+	p.cgroups = s->cgroups;
 	p.new_session = true;
 	p.cwd = "/";
 	return spawn_start(&p, ret_pid, NULL, err);

@@ -93,7 +93,7 @@ static int start_gofer(struct launching *l, const int *socks, struct error *err)
 	s.stdio[2] = l->log;
 	s.extra_fds = fds;
 	s.n_extra_fds = ARRAY_LEN(fds);
-	s.cgroup_procs = l->cgroup_procs;
+	s.cgroups = &l->cgroups;
 	s.new_session = true;
 	rc = spawn_start(&s, &l->record->gofer, NULL, err);
 	if (rc == 0)
@@ -140,7 +140,7 @@ static int start_helper(struct launching *l, int *ret_sock, struct error *err)
 	s.n_extra_fds = 1;
 	s.ns_fds = &ns;
 	s.n_ns_fds = ns >= 0;
-	s.cgroup_procs = l->cgroup_procs;
+	s.cgroups = &l->cgroups;
 	s.new_session = true;
 	rc = spawn_start(&s, &pid, NULL, err);
 	close(pair[1]);
@@ -167,7 +167,7 @@ static int start_sentry(struct launching *l, const int *socks, int sync, int hel
 	s.stdio[2] = l->log;
 	s.extra_fds = fds;
 	s.n_extra_fds = ARRAY_LEN(fds);
-	s.cgroup_procs = l->cgroup_procs;
+	s.cgroups = &l->cgroups;
 	s.new_session = true;
 	rc = spawn_start(&s, &l->record->sentry, NULL, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #ifndef SENTRY_CLI_LAUNCH_H
 #define SENTRY_CLI_LAUNCH_H
 
+#include "base/fork.h"
 #include "runtimes/sentry/boot/control.h"
 #include "runtimes/sentry/boot/spec.h"
 #include "runtimes/sentry/cli/record.h"
@@ -14,14 +15,14 @@ struct launching {
 	const struct cli *cli;
 	const char *id, *bundle; /* bundle: absolute */
 	const struct spec *spec;
-	int config;			 /* descriptor of config.json */
-	const char *const *cgroup_procs; /* NULL-terminated; NULL: no cgroup */
-	int stdio[3];			 /* what the guest gets; kept by the caller */
-	bool has_tty;			 /* they are a terminal of our making */
-	bool once;			 /* the sentry ends with its first container */
-	struct record *record;		 /* pids are noted here */
-	int log;			 /* of the pod's processes, while they are started */
-	int sync;			 /* to a sentry that still starts; -1: none */
+	int config;		     /* descriptor of config.json */
+	struct fork_cgroups cgroups; /* of the container */
+	int stdio[3];		     /* what the guest gets; kept by the caller */
+	bool has_tty;		     /* they are a terminal of our making */
+	bool once;		     /* the sentry ends with its first container */
+	struct record *record;	     /* pids are noted here */
+	int log;		     /* of the pod's processes, while they are started */
+	int sync;		     /* to a sentry that still starts; -1: none */
 };
 
 /* launch_sandbox() - gofer and sentry of a new pod; l->sync tells when the sentry serves. */
@@ -41,7 +42,7 @@ int launch_container(struct launching *l, bool is_sandbox, struct error *err);
  * launch_standin() - a stand-in with the caller's stdio (or @stdio): *ret_socket is the sentry's
  * end.
  */
-int launch_standin(const int stdio[3], bool has_tty, const char *const *cgroup_procs,
+int launch_standin(const int stdio[3], bool has_tty, const struct fork_cgroups *cgroups,
 		   int *ret_socket, pid_t *ret_pid, struct error *err);
 /* launch_stdio() - copies of @from that the sentry may read and write without waiting. */
 int launch_stdio(const int from[3], int ret[3], struct error *err);

@@ -121,7 +121,7 @@ int launch_stdio(const int from[3], int ret[3], struct error *err)
 	return 0;
 }
 
-int launch_standin(const int stdio[3], bool has_tty, const char *const *cgroup_procs,
+int launch_standin(const int stdio[3], bool has_tty, const struct fork_cgroups *cgroups,
 		   int *ret_socket, pid_t *ret_pid, struct error *err)
 {
 	const char *argv[] = { "bulkhead-stand-in", has_tty ? "tty" : NULL, NULL };
@@ -138,7 +138,7 @@ int launch_standin(const int stdio[3], bool has_tty, const char *const *cgroup_p
 	memcpy(s.stdio, stdio, sizeof(s.stdio));
 	s.extra_fds = &pair[1];
 	s.n_extra_fds = 1;
-	s.cgroup_procs = cgroup_procs;
+	s.cgroups = cgroups;
 	s.new_session = true;
 	rc = spawn_start(&s, ret_pid, NULL, err);
 	close(pair[1]);
@@ -184,7 +184,7 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	z.user_ns = user_ns;
 	z.owner_uid = z.owner_gid = BOOT_SENTRY_ID;
 	z.stub_uid = z.stub_gid = BOOT_STUB_ID;
-	z.cgroup_procs = l->cgroup_procs;
+	z.cgroups = &l->cgroups;
 	z.set_oom_score_adj = l->spec->process.has_oom_score_adj;
 	z.oom_score_adj = l->spec->process.oom_score_adj;
 	rc = launch_zygote(&z, &got, err);
@@ -207,7 +207,7 @@ static int fill_fds(struct launching *l, int fds[CONTROL_CREATE_FDS], struct err
 	if (rc == 0)
 		rc = launch_stdio(l->stdio, &fds[CONTROL_FD_STDIN], err);
 	if (rc == 0)
-		rc = launch_standin(l->stdio, l->has_tty, l->cgroup_procs, &fds[CONTROL_FD_STANDIN],
+		rc = launch_standin(l->stdio, l->has_tty, &l->cgroups, &fds[CONTROL_FD_STANDIN],
 				    &l->record->pid, err);
 	if (rc == 0)
 		process_start_time(l->record->pid, &l->record->pid_start);

@@ -79,7 +79,7 @@ static int join_sandbox(const struct cli *c, struct record *r, struct error *err
 /* --- create ----------------------------------------------------------------------------------- */
 
 static int make_cgroup(const struct cli *c, const struct create_options *o, const struct spec *s,
-		       struct record *r, struct strlist *procs, struct error *err)
+		       struct record *r, struct fork_cgroups *ret, struct error *err)
 {
 	char *path cleanup_free = NULL;
 	int rc;
@@ -93,9 +93,7 @@ static int make_cgroup(const struct cli *c, const struct create_options *o, cons
 	rc = cgroup_create(r->cgroup, err);
 	if (rc == 0 && s->resources)
 		rc = limits_apply(r->cgroup, s->resources, err);
-	if (rc == 0)
-		cgroup_procs_files(r->cgroup, procs);
-	return rc;
+	return rc < 0 ? rc : cgroup_open(r->cgroup, ret, err);
 }
 
 static void undo(const struct cli *c, struct record *r)
@@ -133,18 +131,16 @@ static int launch_all(const struct cli *c, const struct create_options *o, struc
 		      struct error *err)
 {
 	bool is_sandbox = strcmp(l->id, l->record->sandbox) == 0;
-	struct strlist procs cleanup_strlist = { 0 };
-	int rc = make_cgroup(c, o, l->spec, l->record, &procs, err);
+	int rc = make_cgroup(c, o, l->spec, l->record, &l->cgroups, err);
 
 	if (rc < 0)
 		return rc;
-	l->cgroup_procs = procs.count > 0 ? (const char *const *)procs.items : NULL;
 	rc = is_sandbox ? launch_sandbox(l, err) : join_sandbox(c, l->record, err);
 	if (rc == 0) /* so that delete finds what a create that is cut off here leaves */
 		rc = record_save(c, l->record, err);
 	if (rc == 0)
 		rc = launch_container(l, is_sandbox, err);
-	l->cgroup_procs = NULL;
+	fork_cgroups_close(&l->cgroups);
 	if (rc == 0)
 		rc = hooks_run(l->spec->hooks, "prestart", l->record, "created", err);
 	if (rc == 0)
@@ -192,7 +188,13 @@ int lifecycle_create(const struct cli *c, const struct create_options *o, struct
 	struct strbuf text cleanup_strbuf = { 0 };
 	struct spec spec cleanup_spec = { 0 };
 	struct launching l = {
-		.cli = c, .id = o->id, .bundle = bundle, .spec = &spec, .log = -1, .sync = -1
+		.cli = c,
+		.id = o->id,
+		.bundle = bundle,
+		.spec = &spec,
+		.cgroups = FORK_CGROUPS_INIT,
+		.log = -1,
+		.sync = -1,
 	};
 	struct host_console terminal cleanup(console_close) = HOST_CONSOLE_INIT;
 	int config cleanup_close = -1;

@@ -2,12 +2,12 @@
 /*
  * Making a zygote, in three processes.
  *
- *   launcher    makes a sealed copy of the stub's program, joins cgroups for the zygote, takes the
- *               filter's listener out of it
- *   helper      becomes the owner (the sentry's ids, in the sentry's user namespace), makes the
- *               zygote in new namespaces, writes its id maps, ends.  It shares the launcher's table
- *               of descriptors, so the zygote's pidfd is the launcher's too.
- *   zygote      empties its world (root, capabilities, descriptors) and runs the stub
+ *   launcher    makes a sealed copy of the stub's program, takes the filter's listener out of the
+ *               zygote
+ *   helper      enters the cgroups, becomes the owner (the sentry's ids, in the sentry's user
+ * namespace), makes the zygote in new namespaces, writes its id maps, ends.  It shares the
+ * launcher's table of descriptors, so the zygote's pidfd is the launcher's too. zygote      empties
+ * its world (root, capabilities, descriptors) and runs the stub
  *
  * Only system calls are made between fork and exec: the launcher's copy may hold any lock.
  */
@@ -216,6 +216,8 @@ static void helper_run(struct work *w)
 	char map[64];
 	long pid;
 
+	if (fork_join(w->launch->cgroups) < 0)
+		helper_fail(w, "join cgroup");
 	become_owner(w);
 	pid = syscall(SYS_clone, ZYGOTE_NAMESPACES | CLONE_PIDFD | SIGCHLD, 0, &w->pidfd, 0, 0);
 	if (pid < 0)
@@ -262,7 +264,7 @@ static int seal_program(const char *path, struct error *err)
 static int run_helper(struct work *w, struct error *err)
 {
 	int status;
-	pid_t helper = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	pid_t helper = fork_into(w->launch->cgroups, CLONE_FILES);
 
 	if (helper < 0)
 		return error_errno(err, errno, "fork");
@@ -290,14 +292,11 @@ static int place(const struct work *w, struct error *err)
 {
 	const struct launch *l = w->launch;
 	char path[64];
-	int rc = 0;
 
-	for (size_t i = 0; l->cgroup_procs && l->cgroup_procs[i] && !rc; i++)
-		rc = write_number(l->cgroup_procs[i], w->pid, err);
+	if (!l->set_oom_score_adj)
+		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", w->pid);
-	if (!rc && l->set_oom_score_adj)
-		rc = write_number(path, l->oom_score_adj, err);
-	return rc;
+	return write_number(path, l->oom_score_adj, err);
 }
 
 /* The pipe ends when the filter is there, or says why it is not. */

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/fork.h"
 
 struct launch {
 	const char *program; /* path of bulkhead-stub; run from a sealed copy in memory */
@@ -23,7 +24,7 @@ struct launch {
 	gid_t owner_gid;
 	uid_t stub_uid; /* ids of stubs, as numbers of the sentry's user namespace */
 	gid_t stub_gid;
-	const char *const *cgroup_procs; /* NULL, or NULL-terminated cgroup.procs files to join */
+	const struct fork_cgroups *cgroups; /* NULL: ours */
 	int oom_score_adj;
 	bool set_oom_score_adj;
 };

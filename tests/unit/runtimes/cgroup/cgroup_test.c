@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "runtimes/cgroup/hierarchy.h"
@@ -19,33 +20,41 @@
 
 static char top[64], leaf[128], nested[160], other[160];
 
+static pid_t fork_in(const char *path)
+{
+	struct fork_cgroups g cleanup(fork_cgroups_close) = FORK_CGROUPS_INIT;
+	pid_t pid = cgroup_open(path, &g, NULL) < 0 ? -1 : fork_into(&g, 0);
+
+	if (pid == 0 && fork_join(&g) < 0)
+		_exit(1);
+	return pid;
+}
+
+/* join() - this process moves there. */
 static bool join(const char *path)
 {
-	struct strlist procs cleanup_strlist = { 0 };
-	bool good = true;
+	const struct hierarchies *all = hierarchies_get();
+	bool good = all->count > 0;
 
-	cgroup_procs_files(path, &procs);
-	for (size_t i = 0; i < procs.count; i++)
-		good &= fd_write_file(AT_FDCWD, procs.items[i], "0", NULL) == 0;
-	return good && procs.count > 0;
+	for (size_t i = 0; i < all->count; i++) {
+		char *procs cleanup_free = hierarchy_path(&all->list[i], path, "cgroup.procs");
+
+		good &= fd_write_file(AT_FDCWD, procs, "0", NULL) == 0;
+	}
+	return good;
 }
 
 static void sleeper(const char *path)
 {
-	if (fork() == 0) {
-		if (join(path))
-			for (;;)
-				pause();
-		_exit(1);
-	}
+	if (fork_in(path) == 0)
+		for (;;)
+			pause();
 }
 
 /* A chain of short-lived processes: each is gone soon after its pid was read. */
 static void forker(const char *path)
 {
-	if (fork() == 0) {
-		if (!join(path))
-			_exit(1);
+	if (fork_in(path) == 0) {
 		while (fork() == 0)
 			;
 		_exit(0);

@@ -76,7 +76,7 @@ static void fill(const char *cgroup)
 
 static void test_create(void)
 {
-	struct strlist procs cleanup_strlist = { 0 };
+	struct fork_cgroups g = FORK_CGROUPS_INIT;
 	struct error err = ERROR_INIT;
 
 	is_int(cgroup_version(), 2, "version");
@@ -91,9 +91,10 @@ static void test_create(void)
 	put(POD, "cgroup.controllers", "cpuset cpu io memory pids\n");
 	is_int(cgroup_create(POD, &err), 0, "with all controllers there");
 	file_is("/kubepods", "cgroup.subtree_control", "cpu memory\n");
-	cgroup_procs_files(POD, &procs);
-	is_int(procs.count, 1, "one file to join by");
-	ok(str_has_suffix(procs.items[0], POD "/cgroup.procs"), "%s", procs.items[0]);
+	is_int(cgroup_open(POD, &g, &err), 0, "open");
+	ok(g.born_in >= 0 && g.n_join == 0, "processes are born in it");
+	fork_cgroups_close(&g);
+	is_int(cgroup_open("/kubepods/pod2", &g, &err), -ENOENT, "another");
 }
 
 static void test_update(void)
