@@ -22,6 +22,12 @@ int path_mkdirs(const char *path, mode_t mode, struct error *err);
 int path_remove_tree(int dirfd, const char *name, struct error *err);
 /* path_open_in_root() - openat2(RESOLVE_IN_ROOT): symlinks stay inside @rootfd.  fd or -errno. */
 int path_open_in_root(int rootfd, const char *path, int flags, mode_t mode);
+/*
+ * path_open_below() - openat2(RESOLVE_BENEATH): never out of @dirfd and through no symlink; always
+ * close-on-exec.  System calls only, so that a child before its exec may call it.
+ * Return: descriptor or -errno.
+ */
+int path_open_below(int dirfd, const char *path, int flags, mode_t mode);
 /* path_is_clean() - absolute, no "." or ".." component, no empty component. */
 bool path_is_clean(const char *path);
 /* path_find_program() - @name on PATH, or itself when it has a slash and can be run. May be NULL.

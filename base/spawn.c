@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +25,7 @@
 #include "base/fork.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/path.h"
 
 #define STACK_BYTES   (64 << 10)
 #define OUTPUT_MAX    (1 << 20)
@@ -85,15 +85,14 @@ static void lay_fds(struct child *c)
 
 static void attach_mounts(struct child *c)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-
 	for (size_t i = 0; i < c->s->n_mounts; i++) {
 		const struct spawn_mount *m = &c->s->mounts[i];
-		int target = (int)syscall(SYS_openat2, AT_FDCWD, m->target, &how, sizeof(how));
+		int target = path_open_below(AT_FDCWD, m->target, O_PATH | O_DIRECTORY, 0);
 
-		if (target < 0)
+		if (target < 0) {
+			errno = -target;
 			fail(c, "open a mount's target");
+		}
 		if (syscall(SYS_move_mount, m->fd, "", target, "",
 			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			fail(c, "attach a mount");

@@ -8,29 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "runtimes/gofer/serve.h"
 
 #define ANY_MODE 07777
-
-/* open_below() - @name in @dir and nothing else. Return: descriptor or -errno. */
-static int open_below(int dir, const char *name, int flags, mode_t mode)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = mode,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
-	};
-	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
-}
 
 /* answer_node() - @fd (O_PATH, taken over) gets a handle; the reply says it and its attributes. */
 static int answer_node(struct gofer_call *c, int fd)
@@ -47,7 +33,7 @@ static int answer_node(struct gofer_call *c, int fd)
 
 int gofer_do_lookup(struct gofer_call *c)
 {
-	int fd = open_below(c->handle.fd, c->name, O_PATH, 0);
+	int fd = path_open_below(c->handle.fd, c->name, O_PATH | O_NOFOLLOW, 0);
 
 	return fd < 0 ? fd : answer_node(c, fd);
 }
@@ -85,7 +71,7 @@ static int answer_open(struct gofer_call *c, int fd)
 
 int gofer_do_create(struct gofer_call *c)
 {
-	int rc, fd = open_below(c->handle.fd, c->name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	int rc, fd = path_open_below(c->handle.fd, c->name, O_RDWR | O_CREAT | O_EXCL, 0600);
 
 	if (fd < 0)
 		return fd;
@@ -109,7 +95,7 @@ int gofer_do_tmpfile(struct gofer_call *c)
 static int finish_new(struct gofer_call *c, mode_t type)
 {
 	struct stat st;
-	int rc, fd = open_below(c->handle.fd, c->name, O_PATH, 0);
+	int rc, fd = path_open_below(c->handle.fd, c->name, O_PATH | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return fd;

@@ -6,10 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -32,14 +30,12 @@ int mounts_init(struct monitor *m, struct error *err)
 /* Below our working directory, never through a symlink or out of it. */
 static int open_target(const char *target, struct error *err)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	int fd;
 
 	if (path_mkdirs(target, 0755, err) < 0)
 		return err->code;
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
-	return fd < 0 ? error_errno(err, errno, "mount target %s", target) : fd;
+	fd = path_open_below(AT_FDCWD, target, O_PATH | O_DIRECTORY, 0);
+	return fd < 0 ? error_errno(err, -fd, "mount target %s", target) : fd;
 }
 
 static int attach(const char *target, int mount_fd, struct error *err)

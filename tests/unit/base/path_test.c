@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Removing trees: whatever their depth and shape, and nothing beside them.
+ * Removing trees: whatever their depth and shape, and nothing beside them. Opening below a
+ * directory and nowhere else.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -59,6 +61,34 @@ static void check_removed(int at)
 	ok(faccessat(at, "tree", F_OK, AT_SYMLINK_NOFOLLOW) < 0, "nothing is left");
 }
 
+static int opened(int at, const char *path, int flags)
+{
+	int fd = path_open_below(at, path, flags, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+static void test_open_below(int at)
+{
+	int dir = open_dir(at, "below");
+
+	close(open_dir(dir, "d"));
+	if (symlinkat("d", dir, "link") < 0 || symlinkat("/", dir, "d/out") < 0)
+		abort();
+	is_int(opened(dir, "d", O_PATH | O_DIRECTORY), 0, "a directory below");
+	is_int(opened(dir, "link", O_PATH | O_DIRECTORY), -ELOOP, "no link is followed");
+	is_int(opened(dir, "link/x", O_RDONLY), -ELOOP, "nor on the way");
+	is_int(opened(dir, "d/out", O_PATH | O_NOFOLLOW), 0, "a link itself can be had");
+	is_int(opened(dir, "d/../d", O_PATH), 0, "up and down again");
+	is_int(opened(dir, "..", O_PATH), -EXDEV, "but not out");
+	is_int(opened(dir, "/", O_PATH), -EXDEV, "nor from the root");
+	is_int(opened(dir, "none", O_RDONLY), -ENOENT, "what is absent");
+	close(dir);
+	is_int(path_remove_tree(at, "below", NULL), 0, "all is removed");
+}
+
 int main(void)
 {
 	int at, top, low;
@@ -80,6 +110,7 @@ int main(void)
 	close(low);
 	close(top);
 	check_removed(at);
+	test_open_below(at);
 	close(at);
 	is_int(rmdir(root), 0, "and nothing was put beside it");
 	return tap_done();
