@@ -479,8 +479,8 @@ static int root_open(struct inode *i, struct file *f)
 	return 0;
 }
 
-static const struct inode_ops pts_ops = { .setattr = simple_setattr };
-static const struct inode_ops ptmx_ops = { .setattr = simple_setattr };
+static const struct inode_ops pts_ops = { .open = inode_open_special, .setattr = simple_setattr };
+static const struct inode_ops ptmx_ops = { .open = inode_open_special, .setattr = simple_setattr };
 static const struct inode_ops root_ops = {
 	.lookup = root_lookup,
 	.is_still = root_is_still,

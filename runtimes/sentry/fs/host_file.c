@@ -173,7 +173,7 @@ static ssize_t file_write_(struct file *f, struct uio *from, int64_t *pos)
 	ssize_t n;
 
 	LOCKED(&i->lock);
-	if (f->flags & O_APPEND)
+	if (file_appends(f, from))
 		at = end_of(i, fd);
 	n = host_pwrite(fd, from, uio_left(from), at);
 	if (n <= 0)
@@ -409,5 +409,5 @@ int host_open(struct inode *i, struct file *f)
 		return open_regular(i, f);
 	if (S_ISDIR(i->attr.mode))
 		return open_dir(i, f);
-	return -ENXIO;
+	return inode_open_special(i, f);
 }

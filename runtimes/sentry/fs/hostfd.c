@@ -239,8 +239,11 @@ static const struct file_ops regular_ops = {
 
 /* --- making one ------------------------------------------------------------------------------- */
 
-/* /dev/stderr and its like: programs open their log there.  The host's description is shared. */
-static int hostfd_reopen(struct inode *i, struct file *f)
+/*
+ * /dev/stderr and its like: programs open their log there.  The host's description is shared, and
+ * what is a FIFO or a terminal there is none of ours.
+ */
+static int hostfd_open(struct inode *i, struct file *f)
 {
 	struct hostfd *h = i->data;
 
@@ -263,7 +266,7 @@ static void hostfd_free_inode(struct inode *i)
 }
 
 static const struct inode_ops hostfd_inode_ops = {
-	.reopen = hostfd_reopen,
+	.open = hostfd_open,
 	.setattr = hostfd_setattr,
 	.free = hostfd_free_inode,
 };

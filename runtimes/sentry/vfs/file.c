@@ -48,7 +48,9 @@ static int anonymous_setattr(struct inode *i, unsigned int mask, const struct at
 	return 0;
 }
 
-static const struct inode_ops anonymous_ops = { .setattr = anonymous_setattr };
+/* open: pipes, by /proc/PID/fd */
+static const struct inode_ops anonymous_ops = { .open = inode_open_special,
+						.setattr = anonymous_setattr };
 
 static struct filesystem *anonymous_fs(void)
 {
@@ -195,7 +197,7 @@ static ssize_t move_stream(struct file *f, struct uio *u, move_fn *move, uint32_
 
 	if (rc != -EAGAIN && !(whole && rc > 0 && uio_left(u)))
 		return rc;
-	if ((f->flags & O_NONBLOCK) || !(q = file_queue(f)))
+	if ((f->flags & O_NONBLOCK) || u->nowait || !(q = file_queue(f)))
 		return rc;
 	wait_begin(q, &e, events);
 	for (;;) {

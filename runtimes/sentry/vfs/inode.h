@@ -84,11 +84,11 @@ struct inode_ops {
 	 * NULL: an ordinary symlink.
 	 */
 	int (*follow)(struct inode *i, struct path *ret);
-	/* open: fill in f->ops and f->object; access has been checked */
-	int (*open)(struct inode *i, struct file *f);
-	/* reopen: as open, for what has no name but /proc/PID/fd; comes before what the type says
+	/*
+	 * open: fill in f->ops and f->object; access has been checked.  FIFOs and devices are left
+	 * to inode_open_special().  NULL: -ENXIO.
 	 */
-	int (*reopen)(struct inode *i, struct file *f);
+	int (*open)(struct inode *i, struct file *f);
 	/* revalidate: refresh i->attr; NULL: attr is always right */
 	int (*revalidate)(struct inode *i);
 	/* setattr: apply those of @mask; i->attr is brought up to date by it */
@@ -149,6 +149,8 @@ void inode_put(struct inode *i); /* i may be NULL */
 int inode_refresh(struct inode *i);
 /* inode_stat() - for stat(2); refreshes first. */
 int inode_stat(struct inode *i, struct stat *ret);
+/* inode_open_special() - inode_ops.open of what is more than its file system: FIFO, device. */
+int inode_open_special(struct inode *i, struct file *f);
 /* inode_permission() - @may: MAY_READ.. or-ed. Return: 0, -EACCES, -EROFS is the mount's to say. */
 enum { MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4 };
 int inode_permission(struct inode *i, int may, const struct cred *c);

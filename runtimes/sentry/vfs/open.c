@@ -45,11 +45,7 @@ static int check_access(const struct path *p, unsigned int flags, const struct c
 {
 	struct inode *i = p->dentry->inode;
 	int may = access_of(flags), rc;
-	bool device = S_ISCHR(i->attr.mode) || S_ISBLK(i->attr.mode);
 
-	/* A descriptor of the host's that is a device there (/dev/stdout) is none here. */
-	if (device && !(i->ops && i->ops->reopen) && (p->mount->flags & MS_NODEV))
-		return -EACCES;
 	if ((may & MAY_WRITE) && S_ISREG(i->attr.mode) && (rc = mount_may_write(p->mount)) < 0)
 		return rc;
 	rc = inode_permission(i, may, c);
@@ -60,17 +56,15 @@ static int check_access(const struct path *p, unsigned int flags, const struct c
 	return 0;
 }
 
-static int open_object(struct inode *i, struct file *f)
+int inode_open_special(struct inode *i, struct file *f)
 {
-	if (i->ops && i->ops->reopen)
-		return i->ops->reopen(i, f);
-	if (S_ISFIFO(i->attr.mode))
+	mode_t mode = i->attr.mode;
+
+	if (S_ISFIFO(mode))
 		return pipe_open_fifo(i, f);
-	if (S_ISCHR(i->attr.mode))
-		return device_open(i, f);
-	if (S_ISBLK(i->attr.mode))
-		return -ENXIO;
-	return i->ops->open ? i->ops->open(i, f) : -ENXIO;
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && (f->mount->flags & MS_NODEV))
+		return -EACCES;
+	return S_ISCHR(mode) ? device_open(i, f) : -ENXIO;
 }
 
 static int truncate_new(struct file *f)
@@ -106,7 +100,7 @@ static int open_place(const struct path *p, unsigned int flags, bool created, st
 		*ret = f;
 		return 0;
 	}
-	rc = open_object(i, f);
+	rc = i->ops->open ? i->ops->open(i, f) : -ENXIO;
 	if (rc == 0 && (flags & O_TRUNC) && !created)
 		rc = truncate_new(f);
 	if (rc < 0) {
