@@ -40,7 +40,7 @@ STATIC := $(if $(SAN),,-static-pie)
 # --- folders that become archives; main files of programs are kept out -------------------------
 
 VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio machine api)
-SENTRY_FOLDERS := $(addprefix runtimes/sentry/,kern platform mm vfs ipc net task fs sys boot cli)
+SENTRY_FOLDERS := $(addprefix runtimes/sentry/,kern platform vfs ipc net task fs sys boot cli)
 FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes/bundle \
 	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \
 	cri/services cri/stream cri/tool runtimes/gofer $(SENTRY_FOLDERS) $(VMM_FOLDERS)

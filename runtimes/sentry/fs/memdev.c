@@ -82,7 +82,7 @@ static struct wait_queue *never(struct file *f)
 	return &q;
 }
 
-/* -ENODEV is what makes mm/ map anonymous memory for zero. */
+/* None has mmap: sys/memory.c maps anonymous memory for zero. */
 static const struct file_ops null_ops = { .read = read_nothing,
 					  .write = write_all,
 					  .seek = seek_nowhere };
