@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For system call tests: TAP output, calls by number, bad addresses, interruptions.
+ * For system call tests: calls by number, bad addresses, interruptions, on top of tap.h.
  *
  * A test is a static program that must print the same lines natively and in the sentry.  It uses
  * calls by number where libc would think along.
@@ -10,12 +10,8 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#include "tests/unit/tap.h"
 
-static int check_count, check_failed;
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* CALL() - a system call by number. Value: its result, or -errno. */
 #define CALL(...)                                       \
@@ -34,27 +30,6 @@ static int check_count, check_failed;
 		long call_rc_ = syscall(__VA_ARGS__);   \
 		call_rc_ < 0 ? -(long)errno : call_rc_; \
 	})
-
-__attribute__((format(printf, 4, 5), unused)) static bool
-check_line(bool good, const char *file, int line, const char *format, ...)
-{
-	va_list ap;
-
-	printf("%s %d - ", good ? "ok" : "not ok", ++check_count);
-	va_start(ap, format);
-	vprintf(format, ap);
-	va_end(ap);
-	putchar('\n');
-	if (!good) {
-		printf("# at %s:%d\n", file, line);
-		check_failed++;
-	}
-	fflush(stdout);
-	return good;
-}
-
-/* ok() - one check; the text says what holds. */
-#define ok(cond, ...) check_line((cond), __FILE__, __LINE__, __VA_ARGS__)
 
 /* is() - @got equals @want; negative numbers are shown as errors. */
 #define is(got, want, ...)                                                  \
@@ -67,12 +42,12 @@ check_line(bool good, const char *file, int line, const char *format, ...)
 		got_ == want_;                                              \
 	})
 
-/* edge() - @len writable bytes that end where the address space has a hole. */
+/* edge() - @len writable bytes, and behind them a page that nobody may touch. */
 __attribute__((unused)) static void *edge(size_t len)
 {
 	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	munmap(p + 4096, 4096);
+	mprotect(p + 4096, 4096, PROT_NONE);
 	return p + 4096 - len;
 }
 
@@ -147,12 +122,5 @@ __attribute__((unused)) static int64_t now_ms(void)
 		waitpid(pid_, &status_, 0); \
 		status_;                    \
 	})
-
-/* done() - print the plan. Value: main()'s exit code. */
-__attribute__((unused)) static int done(void)
-{
-	printf("1..%d\n", check_count);
-	return check_failed ? 1 : 0;
-}
 
 #endif

@@ -305,5 +305,5 @@ int main(int argc, char **argv)
 	test_at();
 	test_threads();
 	is(spawn(), 42 << 8, "vfork and execve");
-	return done();
+	return tap_done();
 }

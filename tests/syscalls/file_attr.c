@@ -232,5 +232,5 @@ static void run(void)
 int main(void)
 {
 	in_dirs(run);
-	return done();
+	return tap_done();
 }

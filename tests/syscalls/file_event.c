@@ -197,5 +197,5 @@ int main(void)
 	test_timerfd();
 	test_signalfd();
 	in_dirs(test_inotify);
-	return done();
+	return tap_done();
 }

@@ -22,5 +22,5 @@ int main(void)
 	   "what contradicts: EINVAL");
 	is(as_user(_exit(CALL(SYS_pivot_root, "/tmp", "/tmp") != -EPERM)), 0,
 	   "pivot_root by a user: EPERM");
-	return done();
+	return tap_done();
 }

@@ -253,5 +253,5 @@ int main(int argc, char **argv)
 	test_tasks();
 	test_poll();
 	test_machine();
-	return done();
+	return tap_done();
 }

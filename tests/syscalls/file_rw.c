@@ -79,6 +79,34 @@ static void test_vectors(void)
 	close(fd);
 }
 
+static void test_flags(void)
+{
+	int fd = t_file("rwf", "0123"), p[2];
+	struct iovec w = { "ab", 2 }, r = { (char[8]){ 0 }, 8 };
+	struct stat st;
+
+	is(CALL(SYS_pwritev2, fd, &w, 1, 0, 0, 0x10 /* RWF_APPEND */), 2, "%s: RWF_APPEND",
+	   on_what);
+	is(CALL(SYS_preadv2, fd, &r, 1, 0, 0, 0), 6, "%s: writes at the end", on_what);
+	lseek(fd, 1, SEEK_SET);
+	is(CALL(SYS_pwritev2, fd, &w, 1, -1L, -1L, 0x10), 2, "%s: also from the position", on_what);
+	is(lseek(fd, 0, SEEK_CUR), 8, "%s: which goes there", on_what);
+	is(CALL(SYS_pwritev2, fd, &w, 1, 0, 0, 2 /* RWF_DSYNC */), 2, "%s: RWF_DSYNC", on_what);
+	is(CALL(SYS_pwritev2, fd, &w, 1, 0, 0, 4 /* RWF_SYNC */), 2, "%s: RWF_SYNC", on_what);
+	fstat(fd, &st);
+	is(st.st_size, 8, "%s: at their place", on_what);
+	is(CALL(SYS_preadv2, 99, BAD, 1, 0, 0, 0x4000), -EBADF, "%s: EBADF before all else",
+	   on_what);
+	is(CALL(SYS_preadv2, fd, &r, 1, -2L, -1L, 0), -EINVAL, "%s: before the beginning", on_what);
+	pipe(p);
+	is(CALL(SYS_preadv2, p[0], &r, 1, -1L, -1L, 8 /* RWF_NOWAIT */), -EAGAIN,
+	   "%s: RWF_NOWAIT: EAGAIN", on_what);
+	is(CALL(SYS_preadv2, p[0], &r, 1, 0, 0, 0), -ESPIPE, "%s: of a pipe: ESPIPE", on_what);
+	close(p[0]);
+	close(p[1]);
+	close(fd);
+}
+
 static void test_seek(void)
 {
 	int fd = t_file("s", "0123456789"), p[2];
@@ -169,6 +197,7 @@ static void run(void)
 	test_read_write();
 	test_append();
 	test_vectors();
+	test_flags();
 	test_seek();
 	test_truncate();
 	test_limit();
@@ -177,5 +206,5 @@ static void run(void)
 int main(void)
 {
 	in_dirs(run);
-	return done();
+	return tap_done();
 }

@@ -285,5 +285,5 @@ int main(void)
 	test_raw();
 	test_size();
 	test_control();
-	return done();
+	return tap_done();
 }

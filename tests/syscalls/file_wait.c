@@ -231,5 +231,5 @@ int main(void)
 	test_epoll();
 	test_nesting();
 	in_dirs(test_fifo);
-	return done();
+	return tap_done();
 }

@@ -233,5 +233,5 @@ int main(void)
 	test_groups();
 	test_caps();
 	test_sessions();
-	return done();
+	return tap_done();
 }

@@ -190,5 +190,5 @@ int main(void)
 	test_sched();
 	test_prctl();
 	test_system();
-	return done();
+	return tap_done();
 }

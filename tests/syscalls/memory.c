@@ -248,5 +248,5 @@ int main(void)
 	test_advice();
 	test_others();
 	test_policy();
-	return done();
+	return tap_done();
 }

@@ -139,5 +139,5 @@ int main(void)
 	test_memory();
 	test_threads();
 	test_system();
-	return done();
+	return tap_done();
 }

@@ -183,5 +183,5 @@ int main(void)
 	test_getfd();
 	test_clone3();
 	test_seccomp();
-	return done();
+	return tap_done();
 }

@@ -257,9 +257,10 @@ static void test_faults(void)
 {
 	struct sigaction a = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	static volatile int zero;
-	char *hole = edge(0),
+	char *hole = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 	     *text = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	munmap(hole, 4096);
 	sigaction(SIGSEGV, &a, NULL);
 	sigaction(SIGFPE, &a, NULL);
 	sigaction(SIGILL, &a, NULL);
@@ -350,5 +351,5 @@ int main(void)
 	test_faults();
 	test_stop_signals();
 	test_restart();
-	return done();
+	return tap_done();
 }

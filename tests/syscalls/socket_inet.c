@@ -245,5 +245,5 @@ int main(void)
 	test_options();
 	test_ipv6();
 	test_netlink();
-	return done();
+	return tap_done();
 }

@@ -350,5 +350,5 @@ int main(void)
 	test_rights();
 	test_credentials();
 	test_waiting();
-	return done();
+	return tap_done();
 }

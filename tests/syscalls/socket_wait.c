@@ -110,5 +110,5 @@ int main(void)
 		pthread_join(clients[i], NULL);
 	is(refused, 0, "no connection lost a byte or its end");
 	is(answered, CLIENTS * CONNECTIONS, "all were served");
-	return done();
+	return tap_done();
 }

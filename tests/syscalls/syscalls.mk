@@ -6,7 +6,7 @@
 SYSCALLS      ?= $(sort $(notdir $(basename $(wildcard tests/syscalls/*.c))))
 SYSCALLS_BINS := $(SYSCALLS:%=$(B)/tests/syscalls/%)
 
-$(B)/tests/syscalls/%: tests/syscalls/%.c tests/syscalls/check.h
+$(B)/tests/syscalls/%: tests/syscalls/%.c tests/syscalls/check.h tests/unit/tap.h
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -std=gnu2x -O1 -g -D_GNU_SOURCE -Wall -Wextra \
 		-Wno-nonnull -Wno-unused-result -static -pthread -I. $< -o $@
 

@@ -205,5 +205,5 @@ int main(void)
 	test_shm();
 	test_sem();
 	test_msg();
-	return done();
+	return tap_done();
 }

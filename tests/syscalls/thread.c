@@ -305,5 +305,5 @@ int main(void)
 	test_robust();
 	test_pi();
 	test_clone_errors();
-	return done();
+	return tap_done();
 }

@@ -271,5 +271,5 @@ int main(void)
 	test_cpu_timer();
 	test_posix_timer();
 	test_usage();
-	return done();
+	return tap_done();
 }

@@ -252,5 +252,5 @@ int main(void)
 	test_vfork();
 	test_orphan();
 	test_many();
-	return done();
+	return tap_done();
 }

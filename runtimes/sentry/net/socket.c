@@ -26,7 +26,7 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int domain, int
 static ssize_t file_receive(struct file *f, struct uio *to, int64_t *pos)
 {
 	struct socket *s = f->object;
-	struct socket_message m = { .uio = to };
+	struct socket_message m = { .uio = to, .flags = to->nowait ? MSG_DONTWAIT : 0 };
 
 	(void)pos;
 	return s->ops->receive ? s->ops->receive(s, &m) : -EOPNOTSUPP;
@@ -35,7 +35,7 @@ static ssize_t file_receive(struct file *f, struct uio *to, int64_t *pos)
 static ssize_t file_send(struct file *f, struct uio *from, int64_t *pos)
 {
 	struct socket *s = f->object;
-	struct socket_message m = { .uio = from };
+	struct socket_message m = { .uio = from, .flags = from->nowait ? MSG_DONTWAIT : 0 };
 
 	(void)pos;
 	return s->ops->send ? s->ops->send(s, &m) : -EOPNOTSUPP;

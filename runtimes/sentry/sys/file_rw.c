@@ -32,7 +32,7 @@ static int within_limit(struct task *t, struct file *f, struct uio *u, int64_t p
 
 	if (limit == RLIM_INFINITY || !S_ISREG(f->inode->attr.mode))
 		return 0;
-	if (f->flags & O_APPEND)
+	if (file_appends(f, u))
 		pos = (int64_t)f->inode->attr.size;
 	if ((uint64_t)pos >= limit) {
 		info = signal_from_kernel(SIGXFSZ);
@@ -43,176 +43,148 @@ static int within_limit(struct task *t, struct file *f, struct uio *u, int64_t p
 	return 0;
 }
 
-static long read_file(struct task *t, uint64_t fd, struct uio *u)
-{
-	struct file *f = sys_file(t, (int)fd);
-	ssize_t rc;
+/* One call of the family. */
+struct transfer {
+	bool write, at; /* at: at `pos`, and not where the description is */
+	int64_t pos;
+	unsigned int flags; /* RWF_* */
+};
 
-	if (!f)
-		return -EBADF;
-	rc = socket_of(f) ? socket_read(f, u) : file_read(f, u);
-	file_put(f);
-	return rc;
+#define RWF_KNOWN (unsigned int)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
+
+static ssize_t read_file(struct file *f, struct uio *u, const struct transfer *how)
+{
+	if (how->at)
+		return file_pread(f, u, how->pos);
+	return socket_of(f) ? socket_read(f, u) : file_read(f, u);
 }
 
-static long write_file(struct task *t, uint64_t fd, struct uio *u)
+/* settle() - RWF_DSYNC and RWF_SYNC. */
+static ssize_t settle(struct file *f, const struct transfer *how, ssize_t rc)
 {
-	struct file *f = sys_file(t, (int)fd);
-	ssize_t rc;
+	int failed = 0;
 
-	if (!f)
-		return -EBADF;
-	rc = within_limit(t, f, u, f->pos);
+	if (rc > 0 && (how->flags & (RWF_DSYNC | RWF_SYNC)) && f->ops->sync)
+		failed = f->ops->sync(f, !(how->flags & RWF_SYNC));
+	return failed < 0 ? failed : rc;
+}
+
+static ssize_t write_file(struct task *t, struct file *f, struct uio *u, const struct transfer *how)
+{
+	ssize_t rc = how->at && how->pos < 0 ? -EINVAL : 0;
+
+	u->append = how->flags & RWF_APPEND;
 	if (rc == 0)
+		rc = within_limit(t, f, u, how->at ? how->pos : f->pos);
+	if (rc < 0)
+		return rc;
+	if (how->at)
+		rc = file_pwrite(f, u, how->pos);
+	else
 		rc = socket_of(f) ? socket_write(f, u) : file_write(f, u);
-	file_put(f);
-	return done_writing(t, rc);
+	return settle(f, how, done_writing(t, rc));
 }
 
-static long pread_file(struct task *t, uint64_t fd, struct uio *u, int64_t pos)
+static long move(struct task *t, struct file *f, struct uio *u, const struct transfer *how)
 {
-	struct file *f = sys_file(t, (int)fd);
-	ssize_t rc;
+	if (how->flags & ~RWF_KNOWN)
+		return -EOPNOTSUPP;
+	u->nowait = how->flags & RWF_NOWAIT;
+	return how->write ? write_file(t, f, u, how) : read_file(f, u, how);
+}
+
+static long one(struct task *t, const uint64_t a[6], const struct transfer *how)
+{
+	struct sys_iov v __attribute__((uninitialized));
+	struct file *f = sys_file(t, (int)a[0]);
+	long rc;
 
 	if (!f)
 		return -EBADF;
-	rc = file_pread(f, u, pos);
+	sys_iov_one(t, a[1], a[2], &v);
+	rc = move(t, f, &v.uio, how);
 	file_put(f);
 	return rc;
 }
 
-static long pwrite_file(struct task *t, uint64_t fd, struct uio *u, int64_t pos)
+static long vector(struct task *t, const uint64_t a[6], const struct transfer *how)
 {
-	struct file *f = sys_file(t, (int)fd);
-	ssize_t rc;
+	struct sys_iov v __attribute__((uninitialized));
+	struct file *f = sys_file(t, (int)a[0]);
+	long rc;
 
 	if (!f)
 		return -EBADF;
-	rc = pos < 0 ? -EINVAL : within_limit(t, f, u, pos);
-	if (rc == 0)
-		rc = file_pwrite(f, u, pos);
+	rc = sys_iov(t, a[1], a[2], &v);
+	if (rc == 0) {
+		rc = move(t, f, &v.uio, how);
+		sys_iov_free(&v);
+	}
 	file_put(f);
-	return done_writing(t, rc);
+	return rc;
 }
 
 long sys_read(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v __attribute__((uninitialized));
-
-	sys_iov_one(t, a[1], a[2], &v);
-	return read_file(t, a[0], &v.uio);
+	return one(t, a, &(struct transfer){ .write = false });
 }
 
 long sys_write(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v __attribute__((uninitialized));
-
-	sys_iov_one(t, a[1], a[2], &v);
-	return write_file(t, a[0], &v.uio);
+	return one(t, a, &(struct transfer){ .write = true });
 }
 
 long sys_pread64(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v __attribute__((uninitialized));
-
-	sys_iov_one(t, a[1], a[2], &v);
-	return pread_file(t, a[0], &v.uio, (int64_t)a[3]);
+	return one(t, a, &(struct transfer){ .at = true, .pos = (int64_t)a[3] });
 }
 
 long sys_pwrite64(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v __attribute__((uninitialized));
-
-	sys_iov_one(t, a[1], a[2], &v);
-	return pwrite_file(t, a[0], &v.uio, (int64_t)a[3]);
+	return one(t, a, &(struct transfer){ .write = true, .at = true, .pos = (int64_t)a[3] });
 }
 
 long sys_readv(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v;
-	long rc = sys_iov(t, a[1], a[2], &v);
-
-	if (rc < 0)
-		return rc;
-	rc = read_file(t, a[0], &v.uio);
-	sys_iov_free(&v);
-	return rc;
+	return vector(t, a, &(struct transfer){ .write = false });
 }
 
 long sys_writev(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v;
-	long rc = sys_iov(t, a[1], a[2], &v);
-
-	if (rc < 0)
-		return rc;
-	rc = write_file(t, a[0], &v.uio);
-	sys_iov_free(&v);
-	return rc;
+	return vector(t, a, &(struct transfer){ .write = true });
 }
 
 long sys_preadv(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v;
-	long rc = sys_iov(t, a[1], a[2], &v);
-
-	if (rc < 0)
-		return rc;
-	rc = pread_file(t, a[0], &v.uio, (int64_t)a[3]);
-	sys_iov_free(&v);
-	return rc;
+	return vector(t, a, &(struct transfer){ .at = true, .pos = (int64_t)a[3] });
 }
 
 long sys_pwritev(struct task *t, const uint64_t a[6])
 {
-	struct sys_iov v;
-	long rc = sys_iov(t, a[1], a[2], &v);
-
-	if (rc < 0)
-		return rc;
-	rc = pwrite_file(t, a[0], &v.uio, (int64_t)a[3]);
-	sys_iov_free(&v);
-	return rc;
+	return vector(t, a, &(struct transfer){ .write = true, .at = true, .pos = (int64_t)a[3] });
 }
 
-/* check_rwf() - flags of preadv2: those that only hint or sync are taken. */
-static int check_rwf(struct task *t, uint64_t fd, uint64_t flags)
+/* with_flags() - position -1 is that of the description. */
+static long with_flags(struct task *t, const uint64_t a[6], bool write)
 {
-	struct file *f;
-	int rc = 0;
+	const struct transfer how = {
+		.write = write,
+		.at = (int64_t)a[3] != -1,
+		.pos = (int64_t)a[3],
+		.flags = (unsigned int)a[5],
+	};
 
-	if (flags & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND))
-		return -EOPNOTSUPP;
-	if (!(flags & RWF_NOWAIT))
-		return 0;
-	f = sys_file(t, (int)fd);
-	if (f && !(f->flags & O_NONBLOCK) && f->ops->queue)
-		rc = -EOPNOTSUPP;
-	file_put(f);
-	return rc;
+	return vector(t, a, &how);
 }
 
 long sys_preadv2(struct task *t, const uint64_t a[6])
 {
-	int rc = check_rwf(t, a[0], a[5]);
-
-	if (rc < 0)
-		return rc;
-	return (int64_t)a[3] == -1 ? sys_readv(t, a) : sys_preadv(t, a);
+	return with_flags(t, a, false);
 }
 
 long sys_pwritev2(struct task *t, const uint64_t a[6])
 {
-	long rc = check_rwf(t, a[0], a[5]);
-
-	if (rc < 0)
-		return rc;
-	if (a[5] & RWF_APPEND)
-		return -EOPNOTSUPP;
-	rc = (int64_t)a[3] == -1 ? sys_writev(t, a) : sys_pwritev(t, a);
-	if (rc > 0 && (a[5] & (RWF_DSYNC | RWF_SYNC)))
-		sys_fdatasync(t, a);
-	return rc;
+	return with_flags(t, a, true);
 }
 
 long sys_lseek(struct task *t, const uint64_t a[6])

@@ -62,6 +62,14 @@ static int may_touch(struct task *t, const struct inode *i, const char *name, in
 
 /* --- the four, each of a place, which is given up --- */
 
+/* may_change() - @name of @p. Return: 0 or -errno. */
+static int may_change(struct task *t, const struct place *p, const char *name)
+{
+	int rc = place_may_write(p);
+
+	return rc < 0 ? rc : may_touch(t, p->inode, name, MAY_WRITE);
+}
+
 static long set(struct task *t, struct place *p, const uint64_t a[6])
 {
 	char name[MAX_NAME + 1];
@@ -78,9 +86,7 @@ static long set(struct task *t, struct place *p, const uint64_t a[6])
 		rc = sys_copy_in(t, value, a[2], size);
 	}
 	if (rc == 0)
-		rc = place_may_write(p);
-	if (rc == 0)
-		rc = may_touch(t, p->inode, name, MAY_WRITE);
+		rc = may_change(t, p, name);
 	if (rc == 0)
 		rc = p->inode->ops->setxattr
 			     ? p->inode->ops->setxattr(p->inode, name, value, size, (int)a[4])
@@ -132,9 +138,7 @@ static long drop(struct task *t, struct place *p, const uint64_t a[6])
 	int rc = fetch_name(t, a[1], name);
 
 	if (rc == 0)
-		rc = place_may_write(p);
-	if (rc == 0)
-		rc = may_touch(t, p->inode, name, MAY_WRITE);
+		rc = may_change(t, p, name);
 	if (rc == 0)
 		rc = p->inode->ops->removexattr ? p->inode->ops->removexattr(p->inode, name)
 						: -EOPNOTSUPP;
@@ -160,62 +164,22 @@ static long by_fd(struct task *t, const uint64_t a[6], do_fn *fn)
 	return rc < 0 ? rc : fn(t, &p, a);
 }
 
-long sys_setxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, true, set);
-}
+/* Each is three calls: by a name, by one whose last link is not followed, by a descriptor. */
+#define THREE_CALLS(fn, call, lcall, fcall)             \
+	long call(struct task *t, const uint64_t a[6])  \
+	{                                               \
+		return by_name(t, a, true, fn);         \
+	}                                               \
+	long lcall(struct task *t, const uint64_t a[6]) \
+	{                                               \
+		return by_name(t, a, false, fn);        \
+	}                                               \
+	long fcall(struct task *t, const uint64_t a[6]) \
+	{                                               \
+		return by_fd(t, a, fn);                 \
+	}
 
-long sys_lsetxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, false, set);
-}
-
-long sys_fsetxattr(struct task *t, const uint64_t a[6])
-{
-	return by_fd(t, a, set);
-}
-
-long sys_getxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, true, get);
-}
-
-long sys_lgetxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, false, get);
-}
-
-long sys_fgetxattr(struct task *t, const uint64_t a[6])
-{
-	return by_fd(t, a, get);
-}
-
-long sys_listxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, true, list);
-}
-
-long sys_llistxattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, false, list);
-}
-
-long sys_flistxattr(struct task *t, const uint64_t a[6])
-{
-	return by_fd(t, a, list);
-}
-
-long sys_removexattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, true, drop);
-}
-
-long sys_lremovexattr(struct task *t, const uint64_t a[6])
-{
-	return by_name(t, a, false, drop);
-}
-
-long sys_fremovexattr(struct task *t, const uint64_t a[6])
-{
-	return by_fd(t, a, drop);
-}
+THREE_CALLS(set, sys_setxattr, sys_lsetxattr, sys_fsetxattr)
+THREE_CALLS(get, sys_getxattr, sys_lgetxattr, sys_fgetxattr)
+THREE_CALLS(list, sys_listxattr, sys_llistxattr, sys_flistxattr)
+THREE_CALLS(drop, sys_removexattr, sys_lremovexattr, sys_fremovexattr)

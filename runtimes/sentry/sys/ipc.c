@@ -27,8 +27,21 @@ static struct sysv_caller caller(struct task *t)
 	return c;
 }
 
-/* --- shared memory -----------------------------------------------------------------------------
- */
+/* answer() - @rc, and what a call that went well tells besides. */
+static long answer(struct task *t, long rc, uint64_t at, const void *from, size_t len)
+{
+	int fault = rc < 0 ? 0 : sys_copy_out(t, at, from, len);
+
+	return fault ? fault : rc;
+}
+
+/* settings() - what IPC_SET brings, the only command that brings a structure. */
+static int settings(struct task *t, int cmd, void *to, uint64_t at, size_t len)
+{
+	return cmd == IPC_SET ? sys_copy_in(t, to, at, len) : 0;
+}
+
+/* --- shared memory -------------------------------------------------------------------------- */
 
 static int make_segment(void *data, uint64_t size, struct file **ret)
 {
@@ -121,11 +134,11 @@ static long shm_infos(struct task *t, const struct sysv_caller *c, int cmd, uint
 				  .shmseg = SYSV_OBJECTS_MAX,
 				  .shmall = SYSV_SHM_MAX / PAGE };
 	struct shm_info info;
-	int highest = shm_info_fill(c, &info), rc;
+	int highest = shm_info_fill(c, &info);
 
-	rc = cmd == IPC_INFO ? sys_copy_out(t, at, &limits, sizeof(limits))
-			     : sys_copy_out(t, at, &info, sizeof(info));
-	return rc ? rc : highest;
+	if (cmd == IPC_INFO)
+		return answer(t, highest, at, &limits, sizeof(limits));
+	return answer(t, highest, at, &info, sizeof(info));
 }
 
 long sys_shmctl(struct task *t, const uint64_t a[6])
@@ -133,22 +146,19 @@ long sys_shmctl(struct task *t, const uint64_t a[6])
 	struct sysv_caller c = caller(t);
 	int cmd = INFO_ANY((int)a[1]);
 	struct shmid_ds ds;
-	long rc = 0, fault;
+	long rc;
 
 	if (cmd == IPC_INFO || cmd == SHM_INFO)
 		return shm_infos(t, &c, cmd, a[2]);
-	if (cmd == IPC_SET)
-		rc = sys_copy_in(t, &ds, a[2], sizeof(ds));
+	rc = settings(t, cmd, &ds, a[2], sizeof(ds));
 	if (!rc)
 		rc = shm_control(&c, (int)a[0], cmd, &ds);
-	if (rc < 0 || (cmd != IPC_STAT && cmd != SHM_STAT && cmd != SHM_STAT_ANY))
+	if (cmd != IPC_STAT && cmd != SHM_STAT && cmd != SHM_STAT_ANY)
 		return rc;
-	fault = sys_copy_out(t, a[2], &ds, sizeof(ds));
-	return fault ? fault : rc;
+	return answer(t, rc, a[2], &ds, sizeof(ds));
 }
 
-/* --- semaphores ----------------------------------------------------------------------------------
- */
+/* --- semaphores ----------------------------------------------------------------------------- */
 
 long sys_semget(struct task *t, const uint64_t a[6])
 {
@@ -209,10 +219,9 @@ static long sem_arrays(struct task *t, const struct sysv_caller *c, int id, int 
 static long sem_infos(struct task *t, const struct sysv_caller *c, uint64_t at)
 {
 	struct seminfo info;
-	int highest = sem_info_fill(c, &info), rc;
+	int highest = sem_info_fill(c, &info);
 
-	rc = sys_copy_out(t, at, &info, sizeof(info));
-	return rc ? rc : highest;
+	return answer(t, highest, at, &info, sizeof(info));
 }
 
 long sys_semctl(struct task *t, const uint64_t a[6])
@@ -220,24 +229,21 @@ long sys_semctl(struct task *t, const uint64_t a[6])
 	struct sysv_caller c = caller(t);
 	int cmd = INFO_ANY((int)a[2]);
 	struct semid_ds ds;
-	long rc = 0, fault;
+	long rc;
 
 	if (cmd == GETALL || cmd == SETALL)
 		return sem_arrays(t, &c, (int)a[0], cmd, a[3]);
 	if (cmd == IPC_INFO || cmd == SEM_INFO)
 		return sem_infos(t, &c, a[3]);
-	if (cmd == IPC_SET)
-		rc = sys_copy_in(t, &ds, a[3], sizeof(ds));
+	rc = settings(t, cmd, &ds, a[3], sizeof(ds));
 	if (!rc)
 		rc = sem_control(&c, (int)a[0], (int)a[1], cmd, (int)a[3], &ds);
-	if (rc < 0 || (cmd != IPC_STAT && cmd != SEM_STAT && cmd != SEM_STAT_ANY))
+	if (cmd != IPC_STAT && cmd != SEM_STAT && cmd != SEM_STAT_ANY)
 		return rc;
-	fault = sys_copy_out(t, a[3], &ds, sizeof(ds));
-	return fault ? fault : rc;
+	return answer(t, rc, a[3], &ds, sizeof(ds));
 }
 
-/* --- message queues
- * --------------------------------------------------------------------------------- */
+/* --- message queues ------------------------------------------------------------------------- */
 
 long sys_msgget(struct task *t, const uint64_t a[6])
 {
@@ -284,10 +290,9 @@ long sys_msgrcv(struct task *t, const uint64_t a[6])
 static long msg_infos(struct task *t, const struct sysv_caller *c, uint64_t at)
 {
 	struct msginfo info;
-	int highest = msg_info_fill(c, &info), rc;
+	int highest = msg_info_fill(c, &info);
 
-	rc = sys_copy_out(t, at, &info, sizeof(info));
-	return rc ? rc : highest;
+	return answer(t, highest, at, &info, sizeof(info));
 }
 
 long sys_msgctl(struct task *t, const uint64_t a[6])
@@ -295,16 +300,14 @@ long sys_msgctl(struct task *t, const uint64_t a[6])
 	struct sysv_caller c = caller(t);
 	int cmd = INFO_ANY((int)a[1]);
 	struct msqid_ds ds;
-	long rc = 0, fault;
+	long rc;
 
 	if (cmd == IPC_INFO || cmd == MSG_INFO)
 		return msg_infos(t, &c, a[2]);
-	if (cmd == IPC_SET)
-		rc = sys_copy_in(t, &ds, a[2], sizeof(ds));
+	rc = settings(t, cmd, &ds, a[2], sizeof(ds));
 	if (!rc)
 		rc = msg_control(&c, (int)a[0], cmd, &ds);
-	if (rc < 0 || (cmd != IPC_STAT && cmd != MSG_STAT && cmd != MSG_STAT_ANY))
+	if (cmd != IPC_STAT && cmd != MSG_STAT && cmd != MSG_STAT_ANY)
 		return rc;
-	fault = sys_copy_out(t, a[2], &ds, sizeof(ds));
-	return fault ? fault : rc;
+	return answer(t, rc, a[2], &ds, sizeof(ds));
 }

@@ -5,6 +5,7 @@
 #ifndef SENTRY_VFS_FILE_H
 #define SENTRY_VFS_FILE_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,9 +28,9 @@ typedef int dirent_fn(void *data, const char *name, uint64_t ino, unsigned int t
 /*
  * read, write: -EAGAIN when they would block: the vfs then waits on file_queue() with poll(), or
  * returns it for O_NONBLOCK.  @pos: where, and advanced; NULL for streams (no seek operation).
- * With O_APPEND write chooses the end itself and stores where it ended.  A stream may write less
- * than all: the vfs waits and goes on.  Return: bytes or -errno. NULL operations: read and write
- * -EINVAL, others -ENOTTY, -ESPIPE, -ENODEV, -EINVAL as Linux.
+ * Where file_appends() write chooses the end itself and stores where it ended.  A stream may write
+ * less than all: the vfs waits and goes on.  Return: bytes or -errno. NULL operations: read and
+ * write -EINVAL, others -ENOTTY, -ESPIPE, -ENODEV, -EINVAL as Linux.
  */
 struct file_ops {
 	ssize_t (*read)(struct file *f, struct uio *to, int64_t *pos);
@@ -99,6 +100,12 @@ static inline bool file_readable(const struct file *f)
 static inline bool file_writable(const struct file *f)
 {
 	return (f->flags & 3) != 0;
+}
+
+/* file_appends() - whether what is written from @u goes to the end. */
+static inline bool file_appends(const struct file *f, const struct uio *u)
+{
+	return (f->flags & O_APPEND) || u->append;
 }
 
 /*

@@ -8,6 +8,7 @@
 #ifndef SENTRY_VFS_UIO_H
 #define SENTRY_VFS_UIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,7 +16,7 @@
 
 struct uio;
 
-/* Implemented by mm/ for guest memory and by vfs/uio.c for the sentry's own. */
+/* Implemented by sys/copy.c for guest memory and by vfs/uio.c for the sentry's own. */
 struct uio_ops {
 	/* -EFAULT, or 0 when all @len bytes were copied to or from offset @at of the whole */
 	int (*put)(struct uio *u, size_t at, const void *from, size_t len);
@@ -34,6 +35,8 @@ struct uio {
 	size_t n_iov;
 	size_t len;  /* of the whole */
 	size_t done; /* moved so far */
+	bool append; /* RWF_APPEND: to the end of the file */
+	bool nowait; /* RWF_NOWAIT: -EAGAIN rather than sleep */
 };
 
 /* uio_of_buffer() - the sentry's own memory; @iov is filled in and must live as long as the uio. */
