@@ -178,3 +178,20 @@ print(subprocess.check_output(["echo", "child"]).decode().strip())'
 	[ "$output" = "0 full" ]
 	[ "$("$BIN/bulkhead-sentry" syscalls | wc -l)" = 468 ]
 }
+
+# sites COMMAND... - of its busy call sites, how many there are and how many are patched.
+sites() {
+	timeout 60 "$BIN/bulkhead-sentry" --root "$ROOT" do --trace --ro --rootfs / -- "$@" 2>&1 3>&- |
+		sed -n 's/.*of \([0-9]*\) busy call sites \([0-9]*\) are patched.*/\1 \2/p' | tail -1
+}
+
+@test "busy call sites are patched: glibc, and Go with its threads" {
+	grep -q fsgsbase /proc/cpuinfo || skip "this processor has no rdgsbase"
+	read -r busy patched < <(sites /bin/bash --norc -c 'while read -r x; do [ -e "$x" ]; done </etc/services')
+	echo "bash: $patched of $busy"
+	[ "$busy" -gt 1 ] && [ $((patched * 10)) -ge $((busy * 9)) ]
+	command -v go >/dev/null || skip "no Go on this host"
+	read -r busy patched < <(sites "$(go env GOROOT)/bin/gofmt" -l "$(go env GOROOT)/src/net/http")
+	echo "gofmt: $patched of $busy"
+	[ "$busy" -gt 3 ] && [ $((patched * 10)) -ge $((busy * 9)) ]
+}

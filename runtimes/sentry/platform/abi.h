@@ -101,6 +101,12 @@ struct stub_ids {
 	uint32_t pid, tid, ppid, uid, euid, gid, egid;
 };
 
+/* What became of a process' call sites; for traces. */
+struct stub_patch_counts {
+	uint32_t traps;		   /* calls that came by a signal */
+	uint32_t patched, refused; /* sites that were used often */
+};
+
 /*
  * Guest memory that a call is known to touch, as a copy in the data area. dirty_from .. dirty_to:
  * what the sentry has written, for the stub to copy back when the call returns.
@@ -153,7 +159,8 @@ struct channel_control {
 	uint64_t vdso;	  /* stub: the host's vDSO */
 	uint64_t area;	  /* stub: where the stub area is */
 	uint32_t ids_valid;
-	struct stub_ids ids; /* sentry */
+	struct stub_ids ids;		/* sentry */
+	struct stub_patch_counts patch; /* stub: in the slot of the process' first thread */
 };
 
 struct channel_process {

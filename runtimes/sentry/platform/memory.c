@@ -114,6 +114,11 @@ void stub_action_set(struct stub_process *p, int signo, const struct stub_action
 	*action_of(p, signo) = *a;
 }
 
+struct stub_patch_counts stub_patched(struct stub_process *p)
+{
+	return channel_control_of(p->channel, p->leader_slot)->patch;
+}
+
 void stub_area(struct stub_process *p, uint64_t *ret_start, uint64_t *ret_end)
 {
 	uint64_t start = channel_control_of(p->channel, p->leader_slot)->area;

@@ -184,6 +184,8 @@ void *stub_window(struct stub_thread *t, uint64_t addr, size_t len, bool for_wri
 int64_t stub_mmap(struct stub_thread *t, const struct stub_map *m);
 /* stub_munmap() - the same, for munmap(2). */
 int stub_munmap(struct stub_thread *t, uint64_t addr, uint64_t len);
+/* stub_patched() - what the process says of its call sites. */
+struct stub_patch_counts stub_patched(struct stub_process *p);
 /* stub_area() - the stub's own part of the address space, to be hidden from maps. */
 void stub_area(struct stub_process *p, uint64_t *ret_start, uint64_t *ret_end);
 /* stub_host_pid() - for /proc/<pid>/maps and friends below the zygote's proc directory. */

@@ -89,6 +89,7 @@ static struct slot *child_slot(struct slot *s, const struct clone *c)
 	child->own.threads = 1;
 	child->process = is_thread ? s->process : &child->own;
 	child->shared = s->shared;
+	child->own_gs = s->own_gs; /* the host gives it its parent's */
 	channel_attach(child);
 	if (!is_thread) { /* vfork(2) keeps the alternate stack */
 		child->altstack = s->altstack;

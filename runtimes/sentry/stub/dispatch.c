@@ -124,6 +124,24 @@ static int64_t clock_read(uint32_t clock, uint64_t to)
 	return guest_copy((void *)to, &t, sizeof(t)) ? -EFAULT : 0;
 }
 
+#define ARCH_SET_GS 0x1001
+#define ARCH_GET_GS 0x1004
+
+static int64_t arch_prctl(struct slot *s, uint32_t what, uint64_t addr)
+{
+	uint64_t zero = 0;
+	long rc;
+
+	if (what < ARCH_SET_GS || what > ARCH_GET_GS)
+		return -EINVAL;
+	if (what == ARCH_GET_GS && stub_has_fsgsbase && !s->own_gs) /* what is in there is ours */
+		return guest_copy((void *)addr, &zero, sizeof(zero)) ? -EFAULT : 0;
+	rc = host_call(__NR_arch_prctl, what, addr, 0, 0, 0, 0);
+	if (what == ARCH_SET_GS && !rc)
+		gate_give_up(s);
+	return rc;
+}
+
 static int64_t set_tid_address(struct slot *s, uint64_t word)
 {
 	host_call(__NR_set_tid_address, word, 0, 0, 0, 0, 0);
@@ -217,8 +235,7 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 	case __NR_restart_syscall:
 		return block_again(s, ret);
 	case __NR_arch_prctl:
-		*ret = (uint32_t)a[0] - 0x1001u <= 3 ? host_call(nr, a[0], a[1], 0, 0, 0, 0)
-						     : -EINVAL;
+		*ret = arch_prctl(s, (uint32_t)a[0], a[1]);
 		return true;
 	case __NR_set_tid_address:
 		*ret = set_tid_address(s, a[0]);

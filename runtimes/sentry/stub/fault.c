@@ -13,6 +13,7 @@ void fault_on_sigsys(int signo, siginfo_t *info, struct ucontext *uc)
 	(void)signo;
 	if (stub_is_ours(uc->uc_mcontext.rip))
 		stub_fail(); /* the filter refuses one of our own: a guest has bent something */
+	gate_check_slot(s);
 	patch_consider(s, uc, (uint32_t)info->si_syscall);
 	stub_call(s, uc, (uint32_t)info->si_syscall);
 	stub_leave(uc, &s->pending);
@@ -55,8 +56,14 @@ void fault_on_fault(int signo, siginfo_t *info, struct ucontext *uc)
 	uint64_t ip = uc->uc_mcontext.rip;
 
 	(void)signo;
-	if (!stub_is_ours(ip))
+	if (!stub_is_ours(ip)) {
+		/* in the place of an instruction that was moved, bytes stand that trap */
+		if (info->si_signo == SIGILL || info->si_code == SI_KERNEL)
+			uc->uc_mcontext.rip = patch_resume(ip);
+		if (uc->uc_mcontext.rip != ip)
+			stub_resume(uc);
 		fault_raise(slot_current(), uc, info);
+	}
 	if (ip == (uint64_t)guest_copy_move)
 		uc->uc_mcontext.rip = (uint64_t)guest_copy_fault;
 	else if (ip == (uint64_t)guest_exchange_move)

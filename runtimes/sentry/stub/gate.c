@@ -54,8 +54,25 @@ bool gate_is_open(void)
 
 void gate_set_slot(struct slot *s)
 {
-	if (stub_has_fsgsbase)
+	if (stub_has_fsgsbase && !s->own_gs)
 		__asm__ volatile("wrgsbase %0" : : "r"(s));
+}
+
+void gate_check_slot(struct slot *s)
+{
+	uint64_t base = (uint64_t)s;
+
+	if (!stub_has_fsgsbase || s->own_gs)
+		return;
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	if (base != (uint64_t)s)
+		gate_give_up(s);
+}
+
+void gate_give_up(struct slot *s)
+{
+	s->own_gs = true;
+	patch_turn_off();
 }
 
 size_t gate_fp_bytes(void)
@@ -125,7 +142,8 @@ void gate_call(struct ucontext *uc)
 
 	if (nr == __NR_rt_sigreturn)
 		return_from_handler(s, uc);
-	else if (patch_leaves(nr)) /* a site for all numbers: its own instruction makes the call */
+	else if (patch_leaves(uc,
+			      nr)) /* a site for all numbers: its own instruction makes the call */
 		uc->uc_mcontext.rip -= SYSCALL_BYTES;
 	else
 		stub_call(s, uc, nr);

@@ -9,60 +9,51 @@
  * Only the instruction that loads the number is overwritten; the `syscall` stays, so whoever
  * jumps to it, or is past the load already, takes the trap and is right.
  *
- * Where the load is too short, as for read(2), the `syscall` and what follows it are overwritten:
+ * Everywhere else the `syscall` and what follows it are overwritten:
  *
  *	syscall			jmp trampoline		trampoline: lea resume(%rip),%rcx
- *	cmp $-4096,%rax	->	...				    jmp *gate
- *	behind:			behind:				    syscall
- *							resume:	    cmp $-4096,%rax
- *								    jmp behind
+ *	test %rax,%rax	->	(rest of the jump)		    jmp *gate
+ *	js error		js error			    syscall
+ *							resume:	    test %rax,%rax
+ *								    jmp <js error>
  *
- * That is done only while the process has one thread, so that no other can come back to the old
- * `cmp`, and only if nothing near looks like a jump to it; a frame that still means the old place
- * is led to `resume` by rt_sigreturn.
+ * Others may still come to the old `test`: threads that are inside the call now, frames of
+ * signals, jumps.  So the trampoline is taken from where the byte of the jump that stands in its
+ * place is an instruction that traps; the handler of the fault sends them on to `resume`, or to
+ * wherever the moved copy of their instruction is.
  *
- * Text is never writable and executable: a page is copied, changed, made executable and moved
- * over the old one in one step.  Pages that are writable now are left alone: they are somebody's
- * code generator.  Only sites that are used again and again are patched, as each patched page costs
- * memory, and time in every later fork.
+ * Pages that are writable now are left alone: they are somebody's code generator.  Only sites that
+ * are used again and again are patched, as each patched page costs memory, and time in every later
+ * fork.
  */
-#include <linux/mman.h>
+#include <linux/futex.h>
 
+#include "runtimes/sentry/stub/insn.h"
 #include "runtimes/sentry/stub/stub.h"
 
 #define HITS_TO_PATCH 16
+#define REFUSED	      UINT32_MAX /* in the place of hits: it cannot be patched */
 #define MAX_NUMBER    2047
-#define N_SITES	      512 /* that are counted; a power of two */
-#define N_POOLS	      16
-#define ENTRY_BYTES   48u
-#define SITE_OFFSET   32 /* in an entry: address of the site */
-#define RESUME_OFFSET 15 /* in an entry of the second kind */
-#define MOVED_BYTES   6	 /* of its cmp */
-#define JUMP_BYTES    5
-#define N_MOVED	      64   /* sites of the second kind */
-#define LOOK_BYTES    1024 /* where jumps to the old cmp are looked for, each way */
-#define GATE_OFFSET   0	   /* in a pool: address of the gate, in the place of an entry */
-#define NEAR	      (1700ll << 20)
-#define POOL_STEP     (64ll << 20)
-#define PROT_TEXT     (PROT_READ | PROT_EXEC)
-
-/* A page of trampolines. */
-struct pool {
-	uint64_t base;
-	uint32_t used; /* bytes */
-};
+#define N_SITES	      512   /* that are counted; a power of two */
+#define N_MOVED	      256   /* sites whose `syscall` is overwritten */
+#define N_STARTS      3	    /* of instructions within the jump, behind the `syscall` */
+#define RESUME	      15u   /* in an entry of the second kind */
+#define LOOK_BYTES    1024u /* where jumps into a site are looked for, each way */
+#define SYNC_BYTES    64u   /* before a load: enough to fall into step with the instructions */
+#define SYNC_LEAST    24u
 
 /* All of it is the process' own, and harmless when a fork copies it half done. */
 static struct {
 	uint64_t site;
 	uint32_t hits;
 } sites[N_SITES];
-static struct pool pools[N_POOLS];
-static uint32_t n_pools, busy, n_moved;
-static struct {
-	uint64_t behind, resume; /* address after the syscall: before, and now */
+static uint32_t busy, n_moved;
+static bool off;
+/* Where instructions of the site stood, and stand now: the last is the end of what was moved. */
+static struct moved {
+	uint64_t site, entry;
+	uint8_t n, from[N_STARTS + 1], to[N_STARTS + 1];
 } moved[N_MOVED];
-static uint8_t page[PAGE_BYTES];
 
 void patch_after_fork(void)
 {
@@ -70,7 +61,12 @@ void patch_after_fork(void)
 		busy = 0;
 }
 
-static bool is_hot(uint64_t ip)
+void patch_turn_off(void)
+{
+	off = true;
+}
+
+static uint32_t *hits_of(uint64_t ip)
 {
 	uint32_t n = (uint32_t)(ip * 0x9e3779b97f4a7c15ull >> 55);
 
@@ -78,32 +74,17 @@ static bool is_hot(uint64_t ip)
 		sites[n].site = ip;
 		sites[n].hits = 0;
 	}
-	if (++sites[n].hits < HITS_TO_PATCH)
-		return false;
-	sites[n].hits = 0;
-	return true;
+	return &sites[n].hits;
 }
 
-/*
- * find_load() - the instruction before the `syscall` that loads @nr.
- * Return: its length, 0: there is none that can be told for sure.
- */
-static uint32_t find_load(uint64_t ip, uint32_t nr)
+static bool is_hot(uint64_t ip)
 {
-	uint8_t code[10]; /* what stands before ip */
-	uint32_t value;
+	uint32_t *hits = hits_of(ip);
 
-	if (guest_copy(code, (void *)(ip - sizeof(code)), sizeof(code)))
-		return 0;
-	memcpy(&value, code + 4, sizeof(value));
-	if (code[8] != 0x0f || code[9] != 0x05 || value != nr)
-		return 0;
-	if (code[1] == 0x48 && code[2] == 0xc7 && code[3] == 0xc0)
-		return 7; /* mov $nr,%rax */
-	/* mov $nr,%eax, but not the end of a longer one with a prefix */
-	if (code[3] == 0xb8 && (code[2] & 0xf0) != 0x40)
-		return 5;
-	return 0;
+	if (*hits == REFUSED || ++*hits < HITS_TO_PATCH)
+		return false;
+	*hits = 0;
+	return true;
 }
 
 /* Writable memory is tried by exchanging a word for itself. */
@@ -114,66 +95,10 @@ static bool is_writable(uint64_t at)
 	return guest_copy(&value, word, sizeof(value)) || guest_exchange(word, value, value) != 2;
 }
 
-/* install() - what stands in `page` becomes the text at @at, in one step. Return: success. */
-static bool install(uint64_t at)
+static bool is_text(uint64_t from, uint64_t to)
 {
-	long fresh = host_call(__NR_mmap, 0, PAGE_BYTES, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (fresh < 0)
-		return false;
-	memcpy((void *)fresh, page, PAGE_BYTES);
-	if (host_call(__NR_mprotect, fresh, PAGE_BYTES, PROT_TEXT, 0, 0, 0) == 0 &&
-	    host_call(__NR_mremap, fresh, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, at,
-		      0) == (long)at)
-		return true;
-	host_call(__NR_munmap, fresh, PAGE_BYTES, 0, 0, 0, 0);
-	return false;
-}
-
-static bool is_near(uint64_t a, uint64_t b)
-{
-	int64_t distance = (int64_t)(a - b);
-
-	return distance < NEAR && distance > -NEAR;
-}
-
-static bool take_page(uint64_t at)
-{
-	return host_call(__NR_mmap, at, PAGE_BYTES, PROT_READ,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (long)at;
-}
-
-/* Below the text first, then far above it, where the heap is not expected to come. */
-static uint64_t page_near(uint64_t site)
-{
-	uint64_t text = site & ~(PAGE_BYTES - 1);
-
-	for (int64_t d = POOL_STEP; d < NEAR; d += POOL_STEP)
-		if (text > (uint64_t)d + STUB_GUEST_LOW && take_page(text - (uint64_t)d))
-			return text - (uint64_t)d;
-	for (int64_t d = NEAR - POOL_STEP; d > 0; d -= POOL_STEP)
-		if (text + (uint64_t)d < STUB_GUEST_TOP && take_page(text + (uint64_t)d))
-			return text + (uint64_t)d;
-	return 0;
-}
-
-static struct pool *pool_for(uint64_t site)
-{
-	struct pool *p;
-
-	for (uint32_t i = 0; i < n_pools; i++)
-		if (is_near(pools[i].base, site) && pools[i].used + ENTRY_BYTES <= PAGE_BYTES)
-			return &pools[i];
-	if (n_pools == N_POOLS)
-		return NULL;
-	p = &pools[n_pools];
-	p->base = page_near(site);
-	p->used = ENTRY_BYTES; /* the first holds the address of the gate */
-	if (!p->base)
-		return NULL;
-	n_pools++;
-	return p;
+	return !is_writable(from) &&
+	       (from / PAGE_BYTES == (to - 1) / PAGE_BYTES || !is_writable(to - 1));
 }
 
 static void put32(uint8_t *at, uint64_t value)
@@ -183,153 +108,252 @@ static void put32(uint8_t *at, uint64_t value)
 	memcpy(at, &v, sizeof(v));
 }
 
-/* begin_trampoline() - a copy of the pool's page in `page`. Return: where the new one goes. */
-static uint8_t *begin_trampoline(struct pool *p)
+/* to_gate() - lea resume(%rip),%rcx; jmp *gate(%rip). @e: begin of the entry, of which it is @at.
+ */
+static uint32_t to_gate(uint8_t *e, uint32_t at, uint64_t entry, uint64_t resume)
+{
+	e[at] = 0x48, e[at + 1] = 0x8d, e[at + 2] = 0x0d;
+	put32(e + at + 3, resume - (entry + at + 7));
+	e[at + 7] = 0xff, e[at + 8] = 0x25;
+	put32(e + at + 9, POOL_GATE - (at + 13));
+	return at + 13;
+}
+
+static bool put_entry(uint8_t *e, uint64_t entry, uint64_t site)
 {
 	uint64_t gate = (uint64_t)gate_enter;
 
-	if (!p || guest_copy(page, (void *)p->base, PAGE_BYTES))
-		return NULL;
-	memcpy(page + GATE_OFFSET, &gate, sizeof(gate));
-	return page + p->used;
+	memcpy(e + POOL_GATE, &gate, sizeof(gate));
+	memcpy(e + POOL_SITE, &site, sizeof(site));
+	return text_change(entry, e, POOL_ENTRY_BYTES);
 }
 
-/* to_gate() - lea resume(%rip),%rcx; jmp *gate(%rip). @at: address of @e. Return: what follows. */
-static uint8_t *to_gate(uint8_t *e, uint64_t at, uint64_t resume, uint64_t pool)
+static void make_jump(uint8_t jump[JUMP_BYTES], uint64_t site, uint64_t to)
 {
-	e[0] = 0x48, e[1] = 0x8d, e[2] = 0x0d;
-	put32(e + 3, resume - (at + 7));
-	e[7] = 0xff, e[8] = 0x25;
-	put32(e + 9, pool + GATE_OFFSET - (at + 13));
-	return e + 13;
+	jump[0] = 0xe9;
+	put32(jump + 1, to - (site + JUMP_BYTES));
 }
 
-/* end_trampoline() - Return: its address, 0: it could not be installed. */
-static uint64_t end_trampoline(struct pool *p, uint8_t *e, uint64_t site)
-{
-	uint64_t at = p->base + p->used;
-
-	memcpy(e + SITE_OFFSET, &site, sizeof(site));
-	if (!install(p->base))
-		return 0;
-	p->used += ENTRY_BYTES;
-	return at;
-}
-
-/* put_jump() - and let the changed copy of the site's page take its place. Return: success. */
 static bool put_jump(uint64_t site, uint64_t to)
 {
-	uint8_t *code = page + site % PAGE_BYTES;
+	uint8_t jump[JUMP_BYTES];
 
-	if (!to || guest_copy(page, (void *)(site & ~(PAGE_BYTES - 1)), PAGE_BYTES))
-		return false;
-	code[0] = 0xe9;
-	put32(code + 1, to - (site + JUMP_BYTES));
-	return install(site & ~(PAGE_BYTES - 1));
+	make_jump(jump, site, to);
+	return text_change(site, jump, sizeof(jump));
 }
 
-/* A site whose number is loaded just before it. */
-static void patch_load(uint64_t ip, uint32_t nr, uint32_t len)
-{
-	uint64_t site = ip - SYSCALL_BYTES - len;
-	struct pool *p = pool_for(site);
-	uint8_t *e = begin_trampoline(p);
+/* --- sites whose number is loaded just before ---------------------------------------------------
+ */
 
-	if (!e)
-		return;
+/* fetch() - as much as can be read of [@from, @to), its end at least. Return: where it begins. */
+static uint64_t fetch(uint8_t *code, uint64_t from, uint64_t to)
+{
+	uint64_t page = to & ~(PAGE_BYTES - 1);
+
+	if (!guest_copy(code, (void *)from, to - from))
+		return from;
+	if (page <= from || guest_copy(code, (void *)page, to - page))
+		return to;
+	return page; /* the text begins there */
+}
+
+/*
+ * begins_here() - whether an instruction begins at @at.  Going through the code from anywhere falls
+ * into step with its instructions soon: most ways must lead here.
+ */
+static bool begins_here(uint64_t at)
+{
+	uint8_t code[SYNC_BYTES];
+	uint64_t start = fetch(code, at - SYNC_BYTES, at);
+	uint32_t n = (uint32_t)(at - start), ways = 0, good = 0;
+	struct insn i;
+
+	for (uint32_t first = 0; first + SYNC_LEAST <= n; first++, ways++) {
+		uint32_t k = first;
+
+		while (k < n) {
+			uint32_t len = insn_decode(code + k, n - k, &i);
+
+			k += len ? len : 1;
+		}
+		good += k == n;
+	}
+	return ways && good * 4 >= ways * 3;
+}
+
+/*
+ * find_load() - the instruction before the `syscall` that loads @nr.
+ * Return: its length, 0: there is none that can be told for sure.
+ */
+static uint32_t find_load(uint64_t ip, uint32_t nr)
+{
+	uint8_t code[9]; /* what stands before ip */
+	uint32_t value, len = 5;
+
+	if (guest_copy(code, (void *)(ip - sizeof(code)), sizeof(code)))
+		return 0;
+	memcpy(&value, code + 3, sizeof(value));
+	if (code[7] != 0x0f || code[8] != 0x05 || value != nr)
+		return 0;
+	if (code[0] == 0x48 && code[1] == 0xc7 && code[2] == 0xc0)
+		len = 7; /* mov $nr,%rax */
+	else if (code[2] != 0xb8 || (code[1] & 0xf0) == 0x40)
+		return 0; /* not mov $nr,%eax, or the end of a longer one */
+	return begins_here(ip - SYSCALL_BYTES - len) ? len : 0;
+}
+
+static bool patch_load(uint64_t ip, uint32_t nr, uint32_t len)
+{
+	uint64_t site = ip - SYSCALL_BYTES - len, entry = pool_take(site, 0);
+	uint8_t e[POOL_ENTRY_BYTES] = { 0 };
+
+	if (!entry)
+		return false;
 	e[0] = 0xb8; /* mov $nr,%eax */
 	put32(e + 1, nr);
-	to_gate(e + 5, p->base + p->used + 5, ip, p->base);
-	put_jump(site, end_trampoline(p, e, site));
+	to_gate(e, 5, entry, ip);
+	return put_entry(e, entry, site) && put_jump(site, entry);
 }
 
-/* Any byte may begin an instruction: what could be a jump to @to counts as one. */
-static bool is_jumped_to(uint64_t to)
+/* --- sites whose `syscall` is moved -------------------------------------------------------------
+ */
+
+/*
+ * starts_of() - instructions behind the `syscall` of @site that the jump would overwrite.
+ * Behind the end of a function only what fills the room to the next one may be.
+ * Return: bit n: one begins at byte n; 0: they cannot be moved. *ret_end: of the last.
+ */
+static uint32_t starts_of(uint64_t site, const uint8_t *code, uint32_t n, uint32_t *ret_end)
 {
-	uint64_t start = to - LOOK_BYTES, page_start = to & ~(PAGE_BYTES - 1);
-	uint8_t *code = page;
-	uint64_t n = 2 * LOOK_BYTES;
+	uint8_t out[INSN_MAX];
+	uint32_t at = SYSCALL_BYTES, starts = 0;
+	bool ended = false;
+	struct insn i;
 
-	if (guest_copy(code, (void *)start, n)) { /* this may be the first page of the text */
-		start = page_start > start ? page_start : start;
-		n = to + LOOK_BYTES - start;
-		if (guest_copy(code, (void *)start, n))
-			return true;
+	while (at < JUMP_BYTES) {
+		uint32_t len = insn_decode(code + at, n - at, &i);
+
+		if (!len || (ended && !insn_fills(&i)))
+			return 0;
+		if (!ended && !insn_move(&i, code + at, site + at, site, out))
+			return 0;
+		starts |= 1u << at;
+		ended |= insn_ends(&i);
+		at += len;
 	}
-	for (uint64_t i = 0; i + 6 <= n; i++) {
-		uint64_t next8 = start + i + 2, next32 = start + i + 5;
-		int32_t far;
+	*ret_end = at;
+	return starts;
+}
 
-		if ((code[i] == 0xeb || (code[i] & 0xf0) == 0x70) &&
-		    next8 + (uint64_t)(int8_t)code[i + 1] - to < MOVED_BYTES)
+/* jumps_into() - whether @n bytes of code, which stand at @start, hold a jump to one of @starts. */
+static bool jumps_into(const uint8_t *code, uint32_t n, uint64_t start, uint64_t site,
+		       uint32_t starts)
+{
+	uint64_t target;
+	struct insn i;
+
+	for (uint32_t at = 0; at < n;) {
+		uint32_t len = insn_decode(code + at, n - at, &i);
+
+		if (len && insn_target(&i, code + at, start + at, &target) &&
+		    target - site < JUMP_BYTES && starts & 1u << (target - site))
 			return true;
-		memcpy(&far, code + i + 1, sizeof(far));
-		if ((code[i] == 0xe9 || (code[i] & 0xf0) == 0x80) &&
-		    next32 + (uint64_t)far - to < MOVED_BYTES)
-			return true;
+		at += len ? len : 1;
 	}
 	return false;
 }
 
-/* A site that is followed by the usual look at the result. Return: where it resumes now. */
-static uint64_t patch_after(uint64_t ip)
+/* They would trap each time, which is right but slow: a site with one near is left alone. */
+static bool is_jumped_into(uint64_t site, uint32_t starts)
 {
-	uint64_t site = ip - SYSCALL_BYTES, resume, at;
-	uint8_t cmp[MOVED_BYTES], *e;
-	struct pool *p;
+	uint64_t behind = site + SYSCALL_BYTES, end = behind + LOOK_BYTES;
+	uint8_t code[LOOK_BYTES];
+	uint64_t start = fetch(code, behind - LOOK_BYTES, behind);
 
-	if (guest_copy(cmp, (void *)ip, sizeof(cmp)) || cmp[0] != 0x48 || cmp[1] != 0x3d)
-		return ip;
-	if (site % PAGE_BYTES + JUMP_BYTES > PAGE_BYTES || n_moved == N_MOVED || is_jumped_to(ip))
-		return ip;
-	p = pool_for(site);
-	e = begin_trampoline(p);
-	if (!e)
-		return ip;
-	at = p->base + p->used;
-	resume = at + RESUME_OFFSET;
-	to_gate(e, at, resume, p->base);
+	if (jumps_into(code, (uint32_t)(behind - start), start, site, starts))
+		return true;
+	if (guest_copy(code, (void *)behind, LOOK_BYTES)) { /* this is the last page of the text */
+		end = PAGE_UP(behind);
+		guest_copy(code, (void *)behind, end - behind);
+	}
+	return jumps_into(code, (uint32_t)(end - behind), behind, site, starts);
+}
+
+/* move_all() - what stands behind the `syscall` into @e, which is to stand at m->entry. */
+static bool move_all(struct moved *m, const uint8_t *code, uint32_t n, uint8_t *e)
+{
+	uint32_t at = SYSCALL_BYTES, to = RESUME;
+	bool ended = false;
+	struct insn i;
+
+	m->n = 0;
+	while (at < JUMP_BYTES) {
+		uint32_t len = insn_decode(code + at, n - at, &i), written = len;
+
+		m->from[m->n] = (uint8_t)at;
+		m->to[m->n++] = (uint8_t)to;
+		if (ended)
+			memcpy(e + to, code + at, len);
+		else
+			written = insn_move(&i, code + at, m->site + at, m->entry + to, e + to);
+		if (!written)
+			return false; /* too far away from what it means */
+		ended |= insn_ends(&i);
+		at += len;
+		to += written;
+	}
+	m->from[m->n] = (uint8_t)at;
+	m->to[m->n++] = (uint8_t)to;
+	e[to] = 0xe9;
+	put32(e + to + 1, m->site + at - (m->entry + to + JUMP_BYTES));
+	return true;
+}
+
+/* @ip: behind the `syscall`. *ret: where whoever is in the call resumes now. */
+static bool patch_call(uint64_t ip, uint64_t *ret)
+{
+	uint64_t site = ip - SYSCALL_BYTES, left = PAGE_BYTES - site % PAGE_BYTES;
+	uint8_t code[SYSCALL_BYTES + 2 * INSN_MAX], e[POOL_ENTRY_BYTES] = { 0 };
+	uint32_t n = sizeof(code), end, starts;
+	struct moved *m = &moved[n_moved];
+
+	if (n_moved == N_MOVED)
+		return false;
+	if (guest_copy(code, (void *)site, n)) {
+		n = left < n ? (uint32_t)left : 0;
+		if (!n || guest_copy(code, (void *)site, n))
+			return false;
+	}
+	starts = starts_of(site, code, n, &end);
+	if (!starts || !is_text(site, site + end) || is_jumped_into(site, starts))
+		return false;
+	m->site = site;
+	m->entry = pool_take(site, starts);
+	if (!m->entry || !move_all(m, code, n, e))
+		return false;
+	to_gate(e, 0, m->entry, m->entry + RESUME);
 	e[13] = 0x0f, e[14] = 0x05; /* what a restart repeats, and who may not pass the gate */
-	memcpy(e + RESUME_OFFSET, cmp, sizeof(cmp));
-	e[21] = 0xe9; /* jmp behind */
-	put32(e + 22, ip + MOVED_BYTES - (resume + MOVED_BYTES + JUMP_BYTES));
-	if (!put_jump(site, end_trampoline(p, e, site)))
-		return ip;
-	moved[n_moved].behind = ip;
-	moved[n_moved++].resume = resume;
-	return resume;
+	if (!put_entry(e, m->entry, site))
+		return false;
+	*ret = m->entry + RESUME;
+	__atomic_store_n(&n_moved, n_moved + 1, __ATOMIC_RELEASE); /* before anybody can trap */
+	return put_jump(site, m->entry);
 }
 
-static bool is_trampoline(uint64_t ip)
+/* --- deciding -----------------------------------------------------------------------------------
+ */
+
+/* Waits are the stub's: a site of them alone is worth a jump, and so is one of both. */
+static bool is_futex_wait(uint64_t op)
 {
-	return patch_original(ip) != ip;
+	return (op & FUTEX_CMD_MASK) == FUTEX_WAIT || (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
 }
 
-/* A vfork child is alone, but the memory is its parent's with all its threads. */
-static bool is_alone(const struct slot *s)
-{
-	return s->process == &stub_main_process &&
-	       __atomic_load_n(&s->process->threads, __ATOMIC_SEQ_CST) == 1;
-}
-
-static uint64_t patch(struct slot *s, uint64_t ip, uint32_t nr)
-{
-	uint32_t len = find_load(ip, nr);
-	uint64_t site = ip - SYSCALL_BYTES - len;
-
-	if (is_trampoline(ip) || is_writable(site))
-		return ip;
-	if (len && site % PAGE_BYTES + JUMP_BYTES <= PAGE_BYTES)
-		patch_load(ip, nr, len);
-	else if (!len && is_alone(s))
-		return patch_after(ip);
-	return ip;
-}
-
-bool patch_leaves(uint32_t nr)
+bool patch_leaves(const struct ucontext *uc, uint32_t nr)
 {
 	switch (nr) {
 	case __NR_futex:
+		return !is_futex_wait(uc->uc_mcontext.rsi);
 	case __NR_munmap:
 	case __NR_mremap:
 	case __NR_mprotect:
@@ -346,47 +370,93 @@ bool patch_leaves(uint32_t nr)
 	}
 }
 
+/* Those of the whole process: of the slot that has its actions. */
+static struct stub_patch_counts *counts_of(struct slot *s)
+{
+	char *control = (char *)s->shared - CHANNEL_CONTROL_BYTES;
+
+	return &((struct channel_control *)control)->patch;
+}
+
+/* patch() - Return: success, *ip: where the thread goes on. */
+static bool patch(uint64_t *ip, uint32_t nr)
+{
+	uint32_t len = find_load(*ip, nr);
+	uint64_t site = *ip - SYSCALL_BYTES - len;
+
+	if (len && is_text(site, site + JUMP_BYTES) && patch_load(*ip, nr, len))
+		return true;
+	return patch_call(*ip, ip);
+}
+
 void patch_consider(struct slot *s, struct ucontext *uc, uint32_t nr)
 {
+	struct stub_patch_counts *counts = counts_of(s);
 	uint64_t ip = uc->uc_mcontext.rip;
+	uint32_t offset;
 
-	if (!stub_has_fsgsbase || patch_leaves(nr) || !is_hot(ip))
+	counts->traps++;
+	if (!stub_has_fsgsbase || off || patch_leaves(uc, nr) || !is_hot(ip))
 		return;
 	gate_learn(uc);
-	if (!gate_is_open() || __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+	/* One that does not pass the gate traps at its trampoline. */
+	if (!gate_is_open() || pool_site(ip, &offset))
+		return;
+	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
 		return; /* another thread is at it: this site will be hot again */
-	uc->uc_mcontext.rip = patch(s, ip, nr);
+	if (patch(&ip, nr)) {
+		counts->patched++;
+	} else {
+		counts->refused++;
+		*hits_of(ip) = REFUSED;
+	}
+	uc->uc_mcontext.rip = ip;
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
-/* In a trampoline of the second kind the call may be over already. */
-static uint64_t original_of(uint64_t site, uint32_t offset)
+/* --- whoever is inside of a site ----------------------------------------------------------------
+ */
+
+/* is_there() - the guest may have put other code where the site was. */
+static bool is_there(const struct moved *m)
 {
-	for (uint32_t i = 0; i < n_moved; i++) {
-		if (moved[i].behind != site + SYSCALL_BYTES || offset < RESUME_OFFSET)
-			continue;
-		return offset == RESUME_OFFSET ? moved[i].behind : moved[i].behind + MOVED_BYTES;
-	}
-	return site;
+	uint8_t now[JUMP_BYTES], jump[JUMP_BYTES];
+
+	make_jump(jump, m->site, m->entry);
+	if (guest_copy(now, (void *)m->site, sizeof(now)))
+		return false;
+	for (size_t i = 0; i < sizeof(now); i++)
+		if (now[i] != jump[i])
+			return false;
+	return true;
 }
 
 uint64_t patch_original(uint64_t ip)
 {
-	for (uint32_t i = 0; i < n_pools; i++) {
-		uint64_t offset = ip - pools[i].base, site;
+	uint32_t offset, n = __atomic_load_n(&n_moved, __ATOMIC_ACQUIRE);
+	uint64_t site = pool_site(ip, &offset);
 
-		if (offset < PAGE_BYTES &&
-		    !guest_copy(&site, (void *)(ip - offset % ENTRY_BYTES + SITE_OFFSET),
-				sizeof(site)))
-			return original_of(site, offset % ENTRY_BYTES);
-	}
-	return ip;
+	if (!site)
+		return ip;
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t k = 0; moved[i].entry == ip - offset && k < moved[i].n; k++)
+			if (moved[i].to[k] == offset)
+				return site + moved[i].from[k];
+	return site; /* the call has not been made yet */
 }
 
 uint64_t patch_resume(uint64_t ip)
 {
-	for (uint32_t i = 0; i < n_moved; i++)
-		if (moved[i].behind == ip)
-			return moved[i].resume;
+	uint32_t n = __atomic_load_n(&n_moved, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct moved *m = &moved[i];
+
+		if (ip - m->site >= JUMP_BYTES)
+			continue;
+		for (uint32_t k = 0; k + 1 < m->n; k++)
+			if (ip == m->site + m->from[k] && is_there(m))
+				return m->entry + m->to[k];
+	}
 	return ip;
 }

@@ -89,6 +89,7 @@ struct slot {
 	uint64_t altstack, altstack_bytes; /* the guest's; 0 bytes: none */
 	uint32_t altstack_flags;
 	uint64_t robust_list;
+	bool own_gs; /* %gs is the guest's: the thread does not pass the gate */
 	struct blocked blocked;
 	struct clone clone; /* what this thread began as */
 } __attribute__((aligned(64)));
@@ -219,8 +220,12 @@ extern uint64_t gate_slots; /* where the slots begin */
 /* gate_learn() - what frames of this host look like; gate_is_open() - that is known. */
 void gate_learn(const struct ucontext *uc);
 bool gate_is_open(void);
-/* gate_set_slot() - the calling thread's, for the gate. */
+/* gate_set_slot() - the calling thread's, for the gate, unless the guest has use for %gs. */
 void gate_set_slot(struct slot *s);
+/* gate_check_slot() - whether it still is: with wrgsbase the guest needs no call to change it. */
+void gate_check_slot(struct slot *s);
+/* gate_give_up() - %gs of the calling thread is the guest's from now on. */
+void gate_give_up(struct slot *s);
 void gate_call(struct ucontext *uc);
 /* gate_frame() - @to: as if the host had interrupted @uc, with the vector state of now in @fp. */
 void gate_frame(struct slot *s, struct ucontext *to, uint8_t *fp, const struct ucontext *uc);
@@ -228,19 +233,44 @@ size_t gate_fp_bytes(void);
 /* gate_signals() - leave the gate by way of the signals that wait. */
 void gate_signals(struct ucontext *uc) __attribute__((noreturn));
 
+/* --- pool.c: trampolines, changes of text ---------------------------------------------------- */
+
+#define JUMP_BYTES	 5
+#define POOL_ENTRY_BYTES 64u
+#define POOL_GATE	 48u /* in an entry: address of the gate */
+#define POOL_SITE	 56u /* in an entry: address of the site */
+
+/* patch_byte_traps() - whether a byte alone is an instruction that traps in every program. */
+bool patch_byte_traps(uint8_t byte);
+/*
+ * pool_take() - an entry that a jump at @site reaches; @must: bit n: byte n of that jump traps.
+ * Return: its address, 0: there is none.
+ */
+uint64_t pool_take(uint64_t site, uint32_t must);
+/* pool_site() - of the entry that @ip is in, at *ret_offset. Return: 0: it is in none. */
+uint64_t pool_site(uint64_t ip, uint32_t *ret_offset);
+/* text_change() - @n bytes at @at, of one or two pages, become @bytes in one step. Return: success.
+ */
+bool text_change(uint64_t at, const uint8_t *bytes, size_t n);
+
 /* --- patch.c -------------------------------------------------------------------------------- */
 
 /* patch_consider() - a site has trapped; patch it when it does so often. May move @uc. */
 void patch_consider(struct slot *s, struct ucontext *uc, uint32_t nr);
 /*
- * patch_leaves() - whether call @nr is best made by an instruction of the guest: the filter lets it
+ * patch_leaves() - whether the call is best made by an instruction of the guest: the filter lets it
  * through where it stands, and only odd forms of it trap.
  */
-bool patch_leaves(uint32_t nr);
+bool patch_leaves(const struct ucontext *uc, uint32_t nr);
 void patch_after_fork(void);
+/* patch_turn_off() - the guest uses what the gate needs: no more sites of this process. */
+void patch_turn_off(void);
 /* patch_original() - where the guest would be when it is in a trampoline. */
 uint64_t patch_original(uint64_t ip);
-/* patch_resume() - where it goes on instead of @ip, which a frame of the guest names. */
+/*
+ * patch_resume() - where whoever is at @ip goes on: elsewhere when it is the place of an
+ * instruction that was moved.
+ */
 uint64_t patch_resume(uint64_t ip);
 
 /* --- signal.c ------------------------------------------------------------------------------- */

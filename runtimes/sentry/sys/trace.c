@@ -122,6 +122,16 @@ static void emit(struct strbuf *b)
 		return;
 }
 
+/* A process ends, or its image: calls that came by a signal, and what became of their sites. */
+static void add_sites(struct strbuf *b, struct task *t)
+{
+	struct stub_patch_counts n = stub_patched(stub_process_of(t->stub));
+
+	strbuf_printf(b,
+		      "[%d/%d] %s +++ %u calls trapped; of %u busy call sites %u are patched +++",
+		      t->process->pid, t->tid, t->name, n.traps, n.patched + n.refused, n.patched);
+}
+
 void sys_trace_begin(struct task *t, const struct stub_call *c)
 {
 	cleanup_strbuf struct strbuf b = { 0 };
@@ -129,6 +139,10 @@ void sys_trace_begin(struct task *t, const struct stub_call *c)
 	if (c->nr != SYS_exit && c->nr != SYS_exit_group && c->nr != SYS_execve &&
 	    c->nr != SYS_execveat)
 		return;
+	if (c->nr != SYS_exit) {
+		add_sites(&b, t);
+		strbuf_putc(&b, '\n');
+	}
 	add_call(&b, t, c);
 	strbuf_puts(&b, " ...");
 	emit(&b);

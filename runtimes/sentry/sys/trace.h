@@ -14,7 +14,8 @@
 /* sys_trace_to() - lines go to @fd from now on; -1: no tracing. Any thread, any time. */
 void sys_trace_to(int fd);
 bool sys_trace_on(void);
-/* sys_trace_begin() - a call that may not return (exit, execve) is printed when it begins. */
+/* sys_trace_begin() - a call that may not return (exit, execve) is printed when it begins,
+ * and with it how the process came to its calls. */
 void sys_trace_begin(struct task *t, const struct stub_call *c);
 /* sys_trace_end() - a line "[pid/tid] name call(arguments) = result". */
 void sys_trace_end(struct task *t, const struct stub_call *c, long result);

@@ -18,6 +18,7 @@ enum { SEEDS = 40, JUMPERS = 150, JUMPS = 60, WRITES = 400 };
 #define TRIED 32
 
 #define IMAGE_AT(area)	 ((area) + (long)STUB_IMAGE_OFFSET)
+#define IMAGE_TEXT	 0x8000 /* all its system calls are within, and it is larger */
 #define CHANNEL_AT(area) ((volatile uint8_t *)((area) + (long)STUB_CHANNEL_OFFSET))
 
 GUEST static unsigned long next(unsigned long *seed)
@@ -117,17 +118,29 @@ GUEST static int is_syscall(const volatile uint8_t *p)
 	return p[0] == 0x0f && p[1] == 0x05;
 }
 
+/* One of the stub's system call instructions, as an offset from its image. */
+GUEST static long a_site(unsigned long *seed, long area)
+{
+	const volatile uint8_t *image = (const volatile uint8_t *)IMAGE_AT(area);
+	long offset = 0;
+
+	for (unsigned long n = 1 + next(seed) % 12; n > 0; n--) {
+		do {
+			offset = (offset + 1) % IMAGE_TEXT;
+		} while (!is_syscall(image + offset));
+	}
+	return offset;
+}
+
 GUEST static void jumper(long n)
 {
 	unsigned long seed = (unsigned long)n + 1;
 	long area = await_go();
 
 	for (int i = 0; i < JUMPS; i++) {
-		long offset = (long)(next(&seed) % 0x6000);
+		long offset = a_site(&seed, area);
 		volatile long r[7];
 
-		while (!is_syscall((volatile uint8_t *)IMAGE_AT(area) + offset))
-			offset = (offset + 1) % 0x6000;
 		r[0] = a_number(&seed);
 		for (int k = 1; k < 7; k++)
 			r[k] = interesting(&seed, area);
