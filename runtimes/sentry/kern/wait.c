@@ -118,17 +118,34 @@ void wait_add(struct wait_queue *q, struct wait_entry *e, uint32_t events)
 	enter(q, e, events);
 }
 
+static void leave(struct wait_queue *q, struct wait_entry *e)
+{
+	LOCKED(&q->lock);
+	list_remove(&e->in_queue);
+	e->queue = NULL;
+	if (e->sleeper)
+		e->sleeper->n_host -= e->host;
+}
+
+/*
+ * Whoever was woken alone and goes without having looked (killed, or on its way out already) must
+ * not keep the news from the others.
+ */
+static void pass_on(struct wait_queue *q, const struct wait_entry *e)
+{
+	if (__atomic_load_n(&e->sleeper->word, __ATOMIC_SEQ_CST) & SLEEPER_WOKEN)
+		wait_wake_one(q, e->events);
+}
+
 void wait_end(struct wait_entry *e)
 {
 	struct wait_queue *q = e->queue;
 
 	if (!q)
 		return;
-	LOCKED(&q->lock);
-	list_remove(&e->in_queue);
-	e->queue = NULL;
-	if (e->sleeper)
-		e->sleeper->n_host -= e->host;
+	leave(q, e);
+	if (e->exclusive && e->sleeper)
+		pass_on(q, e);
 }
 
 /* sleep_on() - Return: 0 when the word may have changed, -ETIMEDOUT. */

@@ -16,6 +16,7 @@
 #include "runtimes/sentry/platform/internal.h"
 
 #define PAGE_BYTES 4096u
+#define TID_TRIES  32
 
 typedef ssize_t vm_fn(pid_t, const struct iovec *, unsigned long, const struct iovec *,
 		      unsigned long, unsigned long);
@@ -183,6 +184,11 @@ static pid_t find_tid(struct stub_process *p, pid_t wanted)
 	return found;
 }
 
+static bool has_left(struct stub_thread *t)
+{
+	return __atomic_load_n(&t->control->exited, __ATOMIC_ACQUIRE) != 0;
+}
+
 static pid_t host_tid(struct stub_thread *t)
 {
 	pid_t theirs;
@@ -192,7 +198,8 @@ static pid_t host_tid(struct stub_thread *t)
 	if (t->host_tid)
 		return t->host_tid;
 	theirs = __atomic_load_n(&t->control->host_tid, __ATOMIC_SEQ_CST);
-	if (theirs > 0)
+	/* A list that threads leave while it is read may end early. */
+	for (int i = 0; i < TID_TRIES && theirs > 0 && !t->host_tid && !has_left(t); i++)
 		t->host_tid = find_tid(t->process, theirs);
 	return t->host_tid;
 }

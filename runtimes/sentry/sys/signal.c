@@ -247,8 +247,9 @@ long sys_rt_sigtimedwait(struct task *t, const uint64_t a[6])
 		rc = sys_deadline(t, a[2], &deadline);
 	if (rc)
 		return rc;
+	set &= ~SIGNALS_UNBLOCKABLE; /* they are acted upon, whoever waits for them */
 	wait_begin(&t->process->signals, &e, 0);
-	__atomic_store_n(&t->wait_set, set & ~SIGNALS_UNBLOCKABLE, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->wait_set, set, __ATOMIC_SEQ_CST);
 	while (!(signo = signal_take_set(t, set, &info))) {
 		rc = wait_sleep(deadline);
 		if (rc == -ERESTARTSYS && (signal_pending_set(t) & set)) {

@@ -190,8 +190,12 @@ static void entries_are_chosen(void)
 	ok(wait_wake_one(&q, EPOLLIN) && a.word && !b.word, "one of two exclusive ones");
 	ok(wait_wake_one(&q, EPOLLIN) && b.word, "the next wake reaches the next one");
 	ok(!wait_wake_one(&q, EPOLLOUT) && called == 2, "others are called and do not count");
+	b.word = 0;
 	wait_end(&ea);
+	ok(b.word, "who goes without having looked passes it on");
+	b.word = 0;
 	wait_end(&ea);
+	ok(!b.word, "once");
 	wait_end(&eb);
 	wait_end(&ec);
 	wait_wake(&q, 0);
