@@ -70,6 +70,12 @@ enum stub_reserved {
 
 #define STUB_N_SIGNALS 64
 
+/* Results of calls that a signal has ended, as in kern/wait.h. */
+#define ERESTARTSYS	      512
+#define ERESTARTNOINTR	      513
+#define ERESTARTNOHAND	      514
+#define ERESTART_RESTARTBLOCK 516
+
 enum channel_kind {
 	CHANNEL_READY = 1,     /* a fresh stub, before its image */
 	CHANNEL_CALL,	       /* nr, args, ip, sp */
@@ -89,7 +95,8 @@ enum channel_answer {
 };
 
 /* Beside an answer. */
-#define CHANNEL_LOOK 1u /* ask for signals before going back to the guest */
+#define CHANNEL_LOOK	    1u /* ask for signals before going back to the guest */
+#define CHANNEL_WITH_SIGNAL 2u /* RETURN: they were looked at; signo and the like as for SIGNAL */
 
 /* As rt_sigaction(2) has it on x86-64. */
 struct stub_action {

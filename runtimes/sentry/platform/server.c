@@ -96,10 +96,9 @@ int thread_wait(struct stub_thread *t)
 	return (int)(__atomic_load_n(&c->kind, __ATOMIC_RELAXED) & 0xff);
 }
 
-void thread_answer(struct stub_thread *t, enum channel_answer kind)
+static void answer(struct stub_thread *t, enum channel_answer kind, uint32_t flags)
 {
 	struct channel_control *c = t->control;
-	uint32_t flags = 0;
 
 	if (kind != CHANNEL_COMMANDS) {
 		/* Whoever kicks sets `kick` and then looks at `busy`: one of us sees the other. */
@@ -112,6 +111,11 @@ void thread_answer(struct stub_thread *t, enum channel_answer kind)
 	__atomic_store_n(&c->answer, t->seen, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->stub_sleeps, __ATOMIC_SEQ_CST))
 		host_futex_wake(&c->answer);
+}
+
+void thread_answer(struct stub_thread *t, enum channel_answer kind)
+{
+	answer(t, kind, 0);
 }
 
 int64_t thread_commands(struct stub_thread *t, uint32_t n, const int *fds, int n_fds)
@@ -160,28 +164,7 @@ static bool begin(struct stub_thread *t)
 	return t->started;
 }
 
-static void serve_call(struct stub_thread *t)
-{
-	struct channel_control *c = t->control;
-	struct stub_call call;
-	long result;
-
-	call.nr = __atomic_load_n(&c->nr, __ATOMIC_RELAXED);
-	memcpy(call.args, c->args, sizeof(call.args));
-	call.ip = c->ip;
-	call.sp = c->sp;
-	window_open(t);
-	result = platform_ops->call(t, &call);
-	window_close(t);
-	c->answer_result = result;
-	if (t->cloning) {
-		c->cookie = t->cloning->ticket.number;
-		c->child_slot = t->cloning->slot;
-	}
-	thread_answer(t, t->cloning ? CHANNEL_CLONE : CHANNEL_RETURN);
-}
-
-static void serve_signal(struct stub_thread *t)
+static void take_signal(struct stub_thread *t)
 {
 	struct channel_control *c = t->control;
 	struct stub_action action = { 0 };
@@ -197,6 +180,46 @@ static void serve_signal(struct stub_thread *t)
 	c->action = action;
 	c->frame_mask = mask;
 	memcpy(c->siginfo, &info, sizeof(c->siginfo));
+}
+
+/* The stub would come back for signals at once: those of its call go with the answer. */
+static bool wants_signals(struct stub_thread *t, long result)
+{
+	return atomic_load(&t->kick) || result == -ERESTARTSYS || result == -ERESTARTNOINTR ||
+	       result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK;
+}
+
+static void serve_call(struct stub_thread *t)
+{
+	struct channel_control *c = t->control;
+	struct stub_call call;
+	uint32_t flags = 0;
+	long result;
+
+	call.nr = __atomic_load_n(&c->nr, __ATOMIC_RELAXED);
+	memcpy(call.args, c->args, sizeof(call.args));
+	call.ip = c->ip;
+	call.sp = c->sp;
+	window_open(t);
+	result = platform_ops->call(t, &call);
+	window_close(t);
+	c->answer_result = result;
+	if (t->cloning) {
+		c->cookie = t->cloning->ticket.number;
+		c->child_slot = t->cloning->slot;
+		thread_answer(t, CHANNEL_CLONE);
+		return;
+	}
+	if (wants_signals(t, result)) {
+		take_signal(t);
+		flags = CHANNEL_WITH_SIGNAL;
+	}
+	answer(t, CHANNEL_RETURN, flags);
+}
+
+static void serve_signal(struct stub_thread *t)
+{
+	take_signal(t);
 	thread_answer(t, CHANNEL_SIGNAL);
 }
 

@@ -131,6 +131,13 @@ enum channel_answer channel_exchange(struct slot *s, enum channel_kind kind)
 		case CHANNEL_EXIT:
 			end_thread(s);
 			break;
+		case CHANNEL_RETURN:
+			/* Nothing is asked before it has been taken, so it stays where it is. */
+			if (s->control->answer_flags & CHANNEL_WITH_SIGNAL) {
+				s->answered = true;
+				s->pending = 1;
+			}
+			return CHANNEL_RETURN;
 		default:
 			return s->control->answer_kind;
 		}

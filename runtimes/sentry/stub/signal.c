@@ -323,8 +323,9 @@ static bool take_one(struct slot *s, struct ucontext *uc)
 	struct channel_control *c = s->control;
 	siginfo_t info;
 
-	if (channel_exchange(s, CHANNEL_TAKE_SIGNAL) != CHANNEL_SIGNAL)
+	if (!s->answered && channel_exchange(s, CHANNEL_TAKE_SIGNAL) != CHANNEL_SIGNAL)
 		stub_fail();
+	s->answered = false;
 	if (!c->signo)
 		return false;
 	if (s->restart)

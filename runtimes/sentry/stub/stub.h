@@ -39,12 +39,6 @@
 #define EEXIST	   17
 #define ESRCH	   3
 
-/* kern/wait.h */
-#define ERESTARTSYS	      512
-#define ERESTARTNOINTR	      513
-#define ERESTARTNOHAND	      514
-#define ERESTART_RESTARTBLOCK 516
-
 #define PAGE_BYTES 4096ull
 #define PAGE_UP(x) (((x) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
@@ -82,6 +76,7 @@ struct slot {
 	uint32_t restart_nr;
 	int32_t own_signal,
 		own_code; /* one that the thread sends itself, to be delivered; 0: none */
+	bool answered;	  /* the last answer to a call says which signal is to be taken */
 	struct channel_control *control;
 	struct channel_process *shared; /* actions */
 	uint8_t *data;
