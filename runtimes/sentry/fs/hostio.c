@@ -12,9 +12,9 @@
 #define BOUNCE_BYTES (16u << 10) /* serving threads have small stacks */
 
 /* piece() - memory for up to @len bytes: the uio's own, or @bounce. */
-static size_t piece(struct uio *u, size_t len, char *bounce, void **ret)
+static size_t piece(struct uio *u, size_t len, bool to_write, char *bounce, void **ret)
 {
-	size_t n = u->ops->direct ? u->ops->direct(u, u->done, ret) : 0;
+	size_t n = u->ops->direct ? u->ops->direct(u, u->done, to_write, ret) : 0;
 
 	if (n)
 		return MIN(n, len);
@@ -30,7 +30,7 @@ ssize_t host_pread(int fd, struct uio *to, size_t len, int64_t pos)
 	len = MIN(len, uio_left(to));
 	while (done < len) {
 		void *at;
-		size_t n = piece(to, len - done, bounce, &at);
+		size_t n = piece(to, len - done, true, bounce, &at);
 		ssize_t got = pread(fd, at, n, pos + (int64_t)done);
 		int rc = 0;
 
@@ -57,7 +57,7 @@ ssize_t host_pwrite(int fd, struct uio *from, size_t len, int64_t pos)
 	len = MIN(len, uio_left(from));
 	while (done < len) {
 		void *at;
-		size_t n = piece(from, len - done, bounce, &at), before = from->done;
+		size_t n = piece(from, len - done, false, bounce, &at), before = from->done;
 		int rc = at == bounce ? uio_get(from, bounce, n) : 0;
 		ssize_t put;
 

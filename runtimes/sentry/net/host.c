@@ -190,7 +190,7 @@ static int check_control(const struct socket_message *m)
 static void *memory_for(struct uio *u, size_t *len, void **bounce)
 {
 	void *direct = NULL;
-	size_t n = u->ops->direct ? u->ops->direct(u, u->done, &direct) : 0;
+	size_t n = u->ops->direct ? u->ops->direct(u, u->done, true, &direct) : 0;
 
 	*bounce = NULL;
 	if (n >= *len)

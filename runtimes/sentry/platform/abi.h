@@ -15,7 +15,7 @@
  * slot n of the private memory.  A forked child keeps its slot number in a channel of its own; a
  * vfork child gets another slot of its parent's channel, as it lives in its parent's memory.
  *
- *   slot of a channel:   | control, at 2 KiB process: 4 KiB | data 64 KiB |
+ *   slot of a channel:   | control, at 2 KiB process: 4 KiB | data 80 KiB |
  *
  * One exchange: the stub fills in the request half of the control page and counts `request` up; the
  * sentry fills in the answer half and stores the same number in `answer`.  Both words are
@@ -41,7 +41,7 @@
 #define CHANNEL_SLOTS	      4096u
 #define CHANNEL_CONTROL_BYTES 2048u
 #define CHANNEL_DATA_OFFSET   4096u
-#define CHANNEL_DATA_BYTES    65536u
+#define CHANNEL_DATA_BYTES    (80u << 10) /* commands, and windows of 64 KiB and some */
 #define CHANNEL_SLOT_BYTES    (CHANNEL_DATA_OFFSET + CHANNEL_DATA_BYTES)
 #define CHANNEL_BYTES	      ((uint64_t)CHANNEL_SLOTS * CHANNEL_SLOT_BYTES)
 
@@ -125,9 +125,8 @@ struct channel_window {
 };
 #define CHANNEL_WINDOW_FILLED 1u /* it holds what the guest has there */
 #define CHANNEL_WINDOW_RESULT 2u /* only as many bytes as the call returns are copied back */
-#define CHANNEL_MAX_WINDOWS   2
-#define CHANNEL_WINDOWS_START 8192u  /* of the data area; commands stand before it */
-#define CHANNEL_WINDOW_BYTES  16384u /* at most; more is cheaper in one copy by the sentry */
+#define CHANNEL_MAX_WINDOWS   8
+#define CHANNEL_WINDOWS_START 8192u /* of the data area; commands stand before it */
 
 struct channel_command {
 	uint64_t nr, args[6];

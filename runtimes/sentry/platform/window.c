@@ -16,7 +16,7 @@ static void add(struct stub_thread *t, const struct channel_window *w)
 {
 	struct window *to = &t->windows[t->n_windows];
 
-	if (w->len == 0 || w->len > CHANNEL_WINDOW_BYTES || w->addr > STUB_GUEST_TOP)
+	if (w->len == 0 || w->len > CHANNEL_DATA_BYTES || w->addr > STUB_GUEST_TOP)
 		return;
 	if (w->offset < CHANNEL_WINDOWS_START || w->offset > CHANNEL_DATA_BYTES - w->len)
 		return;

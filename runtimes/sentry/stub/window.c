@@ -8,9 +8,12 @@
  */
 #include "runtimes/sentry/stub/stub.h"
 
-#define PATH_BYTES  256u
-#define STAT_BYTES  144u
-#define EPOLL_BYTES 12u
+#define PATH_BYTES     256u
+#define STAT_BYTES     144u
+#define EPOLL_BYTES    12u
+#define EPOLL_EVENTS   64u /* the sentry gives no more at once */
+#define SOCKADDR_BYTES 128u
+#define MSGHDR_BYTES   56u
 
 /* OUT: written by the sentry; RESULT: as many bytes of it as the call returns. */
 enum direction { IN = CHANNEL_WINDOW_FILLED, RESULT = CHANNEL_WINDOW_RESULT, OUT = 4 };
@@ -18,10 +21,16 @@ enum direction { IN = CHANNEL_WINDOW_FILLED, RESULT = CHANNEL_WINDOW_RESULT, OUT
 static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 {
 	struct channel_control *c = s->control;
-	struct channel_window *w = &c->windows[c->n_windows];
-	uint32_t offset = CHANNEL_WINDOWS_START + c->n_windows * CHANNEL_WINDOW_BYTES;
+	uint32_t n = c->n_windows, offset = CHANNEL_WINDOWS_START;
+	struct channel_window *w = &c->windows[n];
 
-	if (!addr || !len || len > CHANNEL_WINDOW_BYTES || addr >= STUB_GUEST_TOP)
+	if (n >= CHANNEL_MAX_WINDOWS)
+		return;
+	if (n) /* our own of this call; wherever they are, the sentry checks them */
+		offset = (w[-1].offset + w[-1].len + 63) & ~63u;
+	if (!addr || !len || addr >= STUB_GUEST_TOP)
+		return;
+	if (offset > CHANNEL_DATA_BYTES || len > CHANNEL_DATA_BYTES - offset)
 		return;
 	if (how & IN && guest_copy(s->data + offset, (void *)addr, len))
 		return;
@@ -29,6 +38,35 @@ static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 		.addr = addr, .len = (uint32_t)len, .offset = offset, .flags = how & (IN | RESULT)
 	};
 	c->n_windows++;
+}
+
+/* vector() - an iovec and what it points to; a result only in one piece. */
+static void vector(struct slot *s, uint64_t addr, uint64_t n, enum direction how)
+{
+	uint32_t at = s->control->n_windows;
+	const struct channel_window *w = &s->control->windows[at];
+	uint64_t part[2]; /* address, length */
+
+	n &= 0xffff;
+	add(s, addr, n * sizeof(part), IN);
+	if ((how == RESULT && n != 1) || s->control->n_windows == at)
+		return;
+	for (uint64_t i = 0; i < n && s->control->n_windows < CHANNEL_MAX_WINDOWS; i++) {
+		memcpy(part, s->data + w->offset + i * sizeof(part), sizeof(part));
+		add(s, part[0], part[1], how);
+	}
+}
+
+/* message() - a struct msghdr, its vector and data. */
+static void message(struct slot *s, uint64_t addr, enum direction how)
+{
+	uint64_t head[MSGHDR_BYTES / 8];
+
+	add(s, addr, sizeof(head), IN);
+	if (s->control->n_windows == 0)
+		return;
+	memcpy(head, s->data + CHANNEL_WINDOWS_START, sizeof(head));
+	vector(s, head[2], head[3], how);
 }
 
 /* Not over the end of a page: the string may end before it. */
@@ -85,21 +123,61 @@ static bool of_data(struct slot *s, uint32_t nr, const uint64_t a[6])
 	switch (nr) {
 	case __NR_read:
 	case __NR_pread64:
-	case __NR_recvfrom:
 	case __NR_getdents64:
 		add(s, a[1], a[2], RESULT);
 		return true;
 	case __NR_write:
 	case __NR_pwrite64:
-	case __NR_sendto:
 		add(s, a[1], a[2], IN);
 		return true;
 	case __NR_readv:
 	case __NR_writev:
-		add(s, a[1], (a[2] & 0xffff) * 16, IN);
+		vector(s, a[1], a[2], nr == __NR_writev ? IN : RESULT);
 		return true;
 	case __NR_fstat:
 		add(s, a[1], STAT_BYTES, OUT);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* peer() - where the address of somebody else goes, and its length. */
+static void peer(struct slot *s, uint64_t addr, uint64_t len)
+{
+	if (!addr)
+		return;
+	add(s, addr, SOCKADDR_BYTES, OUT);
+	add(s, len, sizeof(uint32_t), IN);
+}
+
+static bool of_sockets(struct slot *s, uint32_t nr, const uint64_t a[6])
+{
+	switch (nr) {
+	case __NR_recvfrom:
+		add(s, a[1], a[2], RESULT);
+		peer(s, a[4], a[5]);
+		return true;
+	case __NR_sendto:
+		add(s, a[1], a[2], IN);
+		add(s, a[4], a[5], IN);
+		return true;
+	case __NR_sendmsg:
+	case __NR_recvmsg:
+		message(s, a[1], nr == __NR_sendmsg ? IN : RESULT);
+		return true;
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_getsockname:
+	case __NR_getpeername:
+		peer(s, a[1], a[2]);
+		return true;
+	case __NR_bind:
+	case __NR_connect:
+		add(s, a[1], a[2], IN);
+		return true;
+	case __NR_setsockopt:
+		add(s, a[3], a[4], IN);
 		return true;
 	default:
 		return false;
@@ -117,7 +195,7 @@ static void of_events(struct slot *s, uint32_t nr, const uint64_t a[6])
 		break;
 	case __NR_epoll_wait:
 	case __NR_epoll_pwait:
-		add(s, a[1], (a[2] & 0xffff) * EPOLL_BYTES, OUT);
+		add(s, a[1], (a[2] < EPOLL_EVENTS ? a[2] : EPOLL_EVENTS) * EPOLL_BYTES, OUT);
 		break;
 	case __NR_epoll_ctl:
 		add(s, a[3], EPOLL_BYTES, IN);
@@ -127,7 +205,7 @@ static void of_events(struct slot *s, uint32_t nr, const uint64_t a[6])
 
 void window_prepare(struct slot *s, uint32_t nr, const uint64_t a[6])
 {
-	if (!of_data(s, nr, a) && !of_names(s, nr, a))
+	if (!of_data(s, nr, a) && !of_names(s, nr, a) && !of_sockets(s, nr, a))
 		of_events(s, nr, a);
 }
 
@@ -144,7 +222,7 @@ bool window_finish(struct slot *s, int64_t result)
 			to = result < 0 ? 0 : (uint64_t)result < to ? (uint64_t)result : to;
 		if (to > w->dirty_from &&
 		    guest_copy((void *)(w->addr + w->dirty_from),
-			       s->data + w->offset + w->dirty_from, w->dirty_to - w->dirty_from))
+			       s->data + w->offset + w->dirty_from, to - w->dirty_from))
 			good = false;
 	}
 	return good;

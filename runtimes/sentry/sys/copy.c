@@ -86,12 +86,12 @@ static int guest_get(struct uio *u, size_t at, void *to, size_t len)
 	return 0;
 }
 
-static size_t guest_direct(struct uio *u, size_t at, void **ret)
+static size_t guest_direct(struct uio *u, size_t at, bool to_write, void **ret)
 {
 	uint64_t addr;
 	size_t n = part_at(u, at, &addr);
 
-	*ret = n ? stub_window(u->owner, addr, n, true) : NULL;
+	*ret = n ? stub_window(u->owner, addr, n, to_write) : NULL;
 	return *ret ? n : 0;
 }
 

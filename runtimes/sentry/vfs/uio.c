@@ -53,10 +53,16 @@ static int buffer_get(struct uio *u, size_t at, void *to, size_t len)
 	return 0;
 }
 
+static size_t buffer_direct(struct uio *u, size_t at, bool to_write, void **ret)
+{
+	(void)to_write;
+	return part_at(u, at, ret);
+}
+
 static const struct uio_ops buffer_ops = {
 	.put = buffer_put,
 	.get = buffer_get,
-	.direct = part_at,
+	.direct = buffer_direct,
 };
 
 struct uio uio_of_buffer(struct iovec *iov, void *buf, size_t len)

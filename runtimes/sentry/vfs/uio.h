@@ -23,9 +23,10 @@ struct uio_ops {
 	int (*get)(struct uio *u, size_t at, void *to, size_t len);
 	/*
 	 * direct: memory of ours that stands for the bytes from @at on: the channel's window or our
-	 * own buffer.  Return: how many bytes from there are contiguous, 0: none.
+	 * own buffer.  What is read there the guest may change at any time: it is for the host, not
+	 * to be looked at.  Return: how many bytes from there are contiguous, 0: none.
 	 */
-	size_t (*direct)(struct uio *u, size_t at, void **ret);
+	size_t (*direct)(struct uio *u, size_t at, bool to_write, void **ret);
 };
 
 struct uio {
