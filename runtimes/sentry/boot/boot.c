@@ -21,6 +21,8 @@
 #include "base/mem.h"
 #include "runtimes/sentry/boot/pod.h"
 #include "runtimes/sentry/net/helper.h"
+#include "runtimes/sentry/net/host.h"
+#include "runtimes/sentry/net/inet.h"
 #include "runtimes/sentry/sys/sys.h"
 #include "runtimes/sentry/task/signal.h"
 
@@ -92,6 +94,7 @@ static int start(struct error *err)
 	if (rc < 0)
 		return error_errno(err, -rc, "start the kernel");
 	helper_use(BOOT_FD_HELPER);
+	inet_use(&host_stack);
 	pod_init(gofer_create(socks, GOFER_CONNECTIONS));
 	rc = tell(BOOT_SYNC_READY);
 	close(BOOT_FD_SYNC);

@@ -242,7 +242,24 @@ static int listen_(struct socket *s, int backlog)
 	return 0;
 }
 
-static int accept_(struct socket *s, struct socket **ret)
+static int name(struct socket *s, bool peer, struct socket_address *ret)
+{
+	struct unix_socket *u = unix_of(s), *of = peer ? unix_peer(u) : unix_get(u);
+
+	if (!of)
+		return -ENOTCONN;
+	*ret = of->name;
+	ret->inode = NULL;
+	if (!ret->len) {
+		ret->un.sun_family = AF_UNIX;
+		ret->len = sizeof(sa_family_t);
+	}
+	unix_put(of);
+	return 0;
+}
+
+/* next_waiting() - the first of the backlog, taken off it. */
+static int next_waiting(struct socket *s, struct socket **ret)
 {
 	struct unix_socket *u = unix_of(s), *server;
 
@@ -260,20 +277,13 @@ static int accept_(struct socket *s, struct socket **ret)
 	return 0;
 }
 
-static int name(struct socket *s, bool peer, struct socket_address *ret)
+static int accept_(struct socket *s, struct socket_address *peer, struct socket **ret)
 {
-	struct unix_socket *u = unix_of(s), *of = peer ? unix_peer(u) : unix_get(u);
+	int rc = next_waiting(s, ret);
 
-	if (!of)
-		return -ENOTCONN;
-	*ret = of->name;
-	ret->inode = NULL;
-	if (!ret->len) {
-		ret->un.sun_family = AF_UNIX;
-		ret->len = sizeof(sa_family_t);
-	}
-	unix_put(of);
-	return 0;
+	if (rc == 0 && name(*ret, true, peer) < 0)
+		peer->len = 0; /* gone again */
+	return rc;
 }
 
 /* stop() - one direction of @u ends. */

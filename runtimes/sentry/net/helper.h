@@ -38,8 +38,6 @@ extern const char *const helper_lists[];
 
 /* helper_use() - from now on ask on @sock (taken over). */
 void helper_use(int sock);
-/* helper_available() - whether there is one: without, a pod has no network. */
-bool helper_available(void);
 /* helper_socket() - non-blocking, close-on-exec. Return: descriptor or -errno. */
 int helper_socket(int domain, int type, int protocol);
 int helper_bind(int fd, const struct sockaddr *a, socklen_t len);

@@ -20,11 +20,6 @@ void helper_use(int sock)
 	helper = sock;
 }
 
-bool helper_available(void)
-{
-	return helper >= 0;
-}
-
 const char *const helper_lists[] = { "arp",	   "dev",	"dev_mcast", "if_inet6", "igmp",
 				     "ipv6_route", "netstat",	"raw",	     "raw6",	 "route",
 				     "sockstat",   "sockstat6", "snmp",	     "tcp",	 "tcp6",

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets of the pod's network namespace on the host (`--network=host`).
+ * The host's stack in the pod's network namespace (`--network=host`, and `none`: a namespace with
+ * nothing but loopback).
  */
 #ifndef SENTRY_NET_HOST_H
 #define SENTRY_NET_HOST_H
 
-#include "runtimes/sentry/net/socket.h"
+#include "runtimes/sentry/net/stack.h"
 
-/* host_socket_create() - @c: a raw one takes CAP_NET_RAW. Return: 0 or -errno as socket(2). */
-int host_socket_create(int domain, int type, int protocol, const struct cred *c,
-		       struct socket **ret);
+/* Asks the helper (helper_use()) for its sockets. */
+extern const struct stack_ops host_stack;
 
 #endif

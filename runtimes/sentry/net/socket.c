@@ -227,21 +227,29 @@ int socket_connect(struct file *f, const struct socket_address *a)
 	return rc == -EAGAIN ? -EINPROGRESS : rc;
 }
 
+struct accepting {
+	struct socket_address *peer;
+	struct socket **ret;
+};
+
 static ssize_t try_accept(struct socket *s, void *data)
 {
-	return s->ops->accept(s, data);
+	struct accepting *a = data;
+
+	return s->ops->accept(s, a->peer, a->ret);
 }
 
-int socket_accept(struct file *f, struct socket **ret)
+int socket_accept(struct file *f, struct socket_address *peer, struct socket **ret)
 {
 	struct socket *s = f->object;
+	struct accepting a = { peer, ret };
 	int rc;
 
 	if (!s->ops->accept)
 		return -EOPNOTSUPP;
-	rc = s->ops->accept(s, ret);
+	rc = s->ops->accept(s, peer, ret);
 	if (rc == -EAGAIN && may_wait(f, 0))
-		rc = (int)try_until(s, try_accept, ret, EPOLLIN, s->receive_timeout_ns);
+		rc = (int)try_until(s, try_accept, &a, EPOLLIN, s->receive_timeout_ns);
 	return rc;
 }
 

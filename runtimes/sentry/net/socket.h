@@ -53,7 +53,7 @@ struct socket_ops {
 	/* connect: -EINPROGRESS: poll tells; a second call then tells how it ended */
 	int (*connect)(struct socket *s, const struct socket_address *a);
 	int (*listen)(struct socket *s, int backlog);
-	int (*accept)(struct socket *s, struct socket **ret);
+	int (*accept)(struct socket *s, struct socket_address *peer, struct socket **ret);
 	int (*name)(struct socket *s, bool peer, struct socket_address *ret);
 	ssize_t (*send)(struct socket *s, struct socket_message *m);
 	ssize_t (*receive)(struct socket *s, struct socket_message *m);
@@ -92,7 +92,8 @@ ssize_t socket_receive(struct file *f, struct socket_message *m);
 ssize_t socket_read(struct file *f, struct uio *to);
 ssize_t socket_write(struct file *f, struct uio *from);
 int socket_connect(struct file *f, const struct socket_address *a);
-int socket_accept(struct file *f, struct socket **ret);
+/* socket_accept() - *peer: its address (len 0: it has none). */
+int socket_accept(struct file *f, struct socket_address *peer, struct socket **ret);
 /* socket_set_option(), socket_get_option() - those that all families share, then the family's. */
 int socket_set_option(struct socket *s, int level, int name, const void *value, uint32_t len,
 		      const struct cred *c);

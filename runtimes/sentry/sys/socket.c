@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "runtimes/sentry/ipc/unix.h"
-#include "runtimes/sentry/net/host.h"
+#include "runtimes/sentry/net/inet.h"
 
 #define OPTION_MAX 4096
 
@@ -62,7 +62,7 @@ long sys_socket(struct task *t, const uint64_t a[6])
 			     ? -EPROTONOSUPPORT
 			     : unix_create(type == SOCK_RAW ? SOCK_DGRAM : type, &s);
 	else
-		rc = host_socket_create(domain, type, protocol, t->cred, &s);
+		rc = inet_create(domain, type, protocol, t->cred, &s);
 	if (rc < 0)
 		return rc;
 	s->owner = owner_of(t);
@@ -263,12 +263,10 @@ static long accept_with(struct task *t, const uint64_t a[6], int flags)
 	rc = sys_socket_file(t, a[0], &f);
 	if (rc < 0)
 		return rc;
-	rc = socket_accept(f, &s);
+	rc = socket_accept(f, &addr, &s);
 	file_put(f);
 	if (rc < 0)
 		return rc;
-	if (a[1] && s->ops->name(s, true, &addr) < 0)
-		addr.len = 0;
 	fd = install(t, s, flags);
 	rc = fd < 0 ? fd : sys_address_out(t, &addr, a[1], a[2]);
 	if (rc < 0 && fd >= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Options of host sockets: those that programs set, and no others.
+ * Options of the pod's network: those that programs set, and no others.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -10,8 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "runtimes/sentry/net/helper.h"
-#include "runtimes/sentry/net/host_internal.h"
+#include "runtimes/sentry/net/inet_internal.h"
 
 enum { GET = 1, SET = 2, BOTH = 3 };
 
@@ -35,6 +34,14 @@ static const struct {
 	{ SOL_SOCKET, SO_PRIORITY, BOTH, -1 },
 	{ SOL_SOCKET, SO_BINDTODEVICE, BOTH, CAP_NET_RAW },
 	{ SOL_SOCKET, SO_BUSY_POLL, BOTH, -1 },
+	{ SOL_SOCKET, SO_NO_CHECK, BOTH, -1 },
+	{ SOL_SOCKET, SO_TIMESTAMPING, BOTH, -1 },
+	{ SOL_SOCKET, SO_RXQ_OVFL, BOTH, -1 },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, BOTH, -1 },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, BOTH, -1 },
+	{ SOL_SOCKET, SO_MARK, GET, -1 },
+	{ SOL_SOCKET, SO_SNDLOWAT, GET, -1 },
+	{ SOL_SOCKET, SO_INCOMING_NAPI_ID, GET, -1 },
 	{ SOL_SOCKET, SO_INCOMING_CPU, GET, -1 },
 	{ SOL_SOCKET, SO_ERROR, GET, -1 },
 	{ SOL_SOCKET, SO_ACCEPTCONN, GET, -1 },
@@ -54,6 +61,7 @@ static const struct {
 	{ IPPROTO_TCP, TCP_FASTOPEN, BOTH, -1 },
 	{ IPPROTO_TCP, TCP_FASTOPEN_CONNECT, BOTH, -1 },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, BOTH, -1 },
+	{ IPPROTO_TCP, TCP_INQ, BOTH, -1 },
 	{ IPPROTO_TCP, TCP_CONGESTION, BOTH, -1 },
 	{ IPPROTO_TCP, TCP_INFO, GET, -1 },
 	{ IPPROTO_IP, IP_TOS, BOTH, -1 },
@@ -71,6 +79,14 @@ static const struct {
 	{ IPPROTO_IP, IP_MULTICAST_IF, BOTH, -1 },
 	{ IPPROTO_IP, IP_ADD_MEMBERSHIP, SET, -1 },
 	{ IPPROTO_IP, IP_DROP_MEMBERSHIP, SET, -1 },
+	{ IPPROTO_IP, IP_MULTICAST_ALL, BOTH, -1 },
+	{ IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, SET, -1 },
+	{ IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, SET, -1 },
+	{ IPPROTO_IP, MCAST_JOIN_GROUP, SET, -1 },
+	{ IPPROTO_IP, MCAST_LEAVE_GROUP, SET, -1 },
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR, BOTH, -1 },
+	{ IPPROTO_IP, IP_MINTTL, BOTH, -1 },
+	{ IPPROTO_IP, IP_UNICAST_IF, BOTH, -1 },
 	{ IPPROTO_IP, IP_HDRINCL, BOTH, CAP_NET_RAW },
 	{ IPPROTO_IPV6, IPV6_V6ONLY, BOTH, -1 },
 	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, BOTH, -1 },
@@ -85,11 +101,18 @@ static const struct {
 	{ IPPROTO_IPV6, IPV6_TCLASS, BOTH, -1 },
 	{ IPPROTO_IPV6, IPV6_RECVERR, BOTH, -1 },
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, BOTH, -1 },
+	{ IPPROTO_IPV6, IPV6_MULTICAST_ALL, BOTH, -1 },
+	{ IPPROTO_IPV6, MCAST_JOIN_GROUP, SET, -1 },
+	{ IPPROTO_IPV6, MCAST_LEAVE_GROUP, SET, -1 },
+	{ IPPROTO_IPV6, IPV6_FREEBIND, BOTH, -1 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_IF, BOTH, -1 },
 	{ IPPROTO_IPV6, IPV6_MTU, GET, -1 },
 	{ SOL_NETLINK, NETLINK_EXT_ACK, BOTH, -1 },
 	{ SOL_NETLINK, NETLINK_GET_STRICT_CHK, BOTH, -1 },
 	{ SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, SET, -1 },
 	{ SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, SET, -1 },
+	{ SOL_RAW, 1 /* ICMP_FILTER */, BOTH, -1 },
+	{ IPPROTO_ICMPV6, 1 /* ICMPV6_FILTER */, BOTH, -1 },
 	{ IPPROTO_UDP, 103 /* UDP_SEGMENT */, BOTH, -1 },
 	{ IPPROTO_UDP, 104 /* UDP_GRO */, BOTH, -1 },
 };
@@ -103,7 +126,7 @@ static int find(int level, int name, int may)
 	return -ENOPROTOOPT;
 }
 
-int host_set_option(struct socket *s, int level, int name, const void *value, uint32_t len,
+int inet_set_option(struct socket *s, int level, int name, const void *value, uint32_t len,
 		    const struct cred *c)
 {
 	int i = find(level, name, SET);
@@ -112,22 +135,17 @@ int host_set_option(struct socket *s, int level, int name, const void *value, ui
 		return i;
 	if (options[i].cap >= 0 && !cred_has(c, options[i].cap))
 		return -EPERM;
-	if (setsockopt(host_of(s)->fd, level, name, value, len) == 0)
-		return 0;
-	if (errno != EPERM || options[i].cap < 0)
-		return -errno;
-	return helper_option(host_of(s)->fd, level, name, value, len);
+	return inet_of(s)->stack->set_option(inet_of(s)->end, level, name, value, len);
 }
 
-int host_get_option(struct socket *s, int level, int name, void *value, uint32_t *len)
+int inet_get_option(struct socket *s, int level, int name, void *value, uint32_t *len)
 {
 	int i = find(level, name, GET);
 	socklen_t n = *len;
 
 	if (i < 0)
 		return i;
-	if (getsockopt(host_of(s)->fd, level, name, value, &n) < 0)
-		return -errno;
+	i = inet_of(s)->stack->get_option(inet_of(s)->end, level, name, value, &n);
 	*len = n;
-	return 0;
+	return i;
 }
