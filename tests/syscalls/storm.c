@@ -395,5 +395,5 @@ int main(int argc, char **argv)
 				parts[i].fn();
 		}
 	}
-	return done();
+	return tap_done();
 }
