@@ -151,6 +151,26 @@ run_all() { run timeout 60 python3 "$DIR/reap" 3>&-; echo "$output"; }
 	[[ ${lines[4]} == *"Read-only"* ]]
 }
 
+@test "a seccomp profile binds calls that need no kernel" {
+	[ -x /usr/bin/python3 ] || skip "no python3 on this host"
+	bundle '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+			{names: ["getppid", "sched_yield"], action: "SCMP_ACT_ERRNO", errnoRet: 1},
+			{names: ["madvise"], action: "SCMP_ACT_ERRNO", errnoRet: 13, args: [{index: 2, value: 3, op: "SCMP_CMP_EQ"}]}]} |
+		.process.args = ["/usr/bin/python3", "-c", "
+import mmap, os
+def call(f, *a):
+    try: return f(*a) or 0
+    except OSError as e: return e.errno
+m = mmap.mmap(-1, 4096)
+print(call(os.sched_yield), call(m.madvise, 3), call(m.madvise, 0), os.getpid() > 0, flush=True)
+if os.fork() == 0: print(call(os.sched_yield), flush=True); os._exit(0)
+os.wait()"]'
+	run $RT run --bundle "$DIR" c 3>&-
+	echo "$output"
+	[ "${lines[0]}" = "1 13 0 True" ]
+	[ "${lines[1]}" = 1 ]
+}
+
 @test "hooks run on the host, in order" {
 	printf '#!/bin/sh\njq -r ".status + \\" \\" + .id" >>%s/hooks; echo "$1" >>%s/hooks\n' "$DIR" "$DIR" >"$DIR/hook"
 	chmod 755 "$DIR/hook"

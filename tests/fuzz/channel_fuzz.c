@@ -42,6 +42,13 @@ static long on_call(struct stub_thread *t, const struct stub_call *c)
 	}
 }
 
+static bool on_check(struct stub_thread *t, const struct stub_call *c, long *ret)
+{
+	(void)t;
+	*ret = (long)c->args[1];
+	return c->nr & 1;
+}
+
 static int on_signal(struct stub_thread *t, siginfo_t *info, struct stub_action *action,
 		     uint64_t *mask)
 {
@@ -69,6 +76,7 @@ static void on_owner(void *owner)
 
 static const struct platform_ops ops = {
 	.call = on_call,
+	.check = on_check,
 	.take_signal = on_signal,
 	.fatal_fault = on_fault,
 	.clone_failed = on_owner,

@@ -67,6 +67,7 @@ static int start_kernel(void)
 	static struct platform_ops ops;
 
 	ops.call = sys_call;
+	ops.check = sys_check;
 	task_upcalls(&ops);
 	return platform_init(&ops);
 }

@@ -83,6 +83,7 @@ enum channel_kind {
 	CHANNEL_FAULT,	       /* siginfo: a fault without a handler */
 	CHANNEL_COMMANDS_DONE, /* result: of the last command */
 	CHANNEL_CLONE_FAILED,  /* result: -errno of the host */
+	CHANNEL_CHECK,	       /* as CHANNEL_CALL: may the stub serve this call? */
 };
 
 enum channel_answer {
@@ -92,6 +93,7 @@ enum channel_answer {
 	CHANNEL_CLONE,	    /* make the child: cookie, slot; result is for the parent */
 	CHANNEL_SIGNAL,	    /* signo, siginfo, action; signo 0: none */
 	CHANNEL_EXIT,	    /* end this thread */
+	CHANNEL_ALLOW,	    /* of CHANNEL_CHECK: yes; else CHANNEL_RETURN with what it answers */
 };
 
 /* Beside an answer. */
@@ -106,6 +108,17 @@ struct stub_action {
 /* Numbers that the stub answers by itself once they are valid. */
 struct stub_ids {
 	uint32_t pid, tid, ppid, uid, euid, gid, egid;
+};
+
+/*
+ * Calls that filters of the guest (seccomp) may not let through, whatever their arguments: the stub
+ * asks before it serves one.  They are told to it, so that the others cost nothing.
+ */
+#define STUB_ASK_WORDS 8
+enum stub_asks {
+	STUB_ASKS_NOTHING,
+	STUB_ASKS,	  /* for those with a bit in `ask` */
+	STUB_ASKS_DIRECT, /* and some of them would not come to the stub by themselves */
 };
 
 /* What became of a process' call sites; for traces. */
@@ -166,6 +179,8 @@ struct channel_control {
 	uint64_t area;	  /* stub: where the stub area is */
 	uint32_t ids_valid;
 	struct stub_ids ids;		/* sentry */
+	uint32_t asks;			/* sentry: enum stub_asks */
+	uint64_t ask[STUB_ASK_WORDS];	/* sentry: bit n % 64 of word n / 64: call n */
 	struct stub_patch_counts patch; /* stub: in the slot of the process' first thread */
 };
 

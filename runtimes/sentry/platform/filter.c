@@ -29,6 +29,7 @@
 #define FUTEX_WAKE_LIST 0x43au
 #define FUTEX_WAIT_LIST 0x201u
 #define FUTEX_COMMAND	0x7fu /* without PRIVATE, CLOCK_REALTIME */
+#define DISPATCH	59u   /* PR_SET_SYSCALL_USER_DISPATCH */
 #define CLONE_FORK	0x11u
 #define CLONE_VFORKED	0x4111u
 #define CLONE_THREADED	0xd0f00u
@@ -86,6 +87,7 @@ const struct filter_row filter_rows[] = {
 	ROW(clone, STUB, "vfork", IS(0, CLONE_VFORKED)),
 	ROW(clone, STUB, "thread", IS(0, CLONE_THREADED)),
 	ROW(set_tid_address, STUB, "word that a thread's end clears"),
+	ROW(prctl, STUB, "calls of guest code trap, all of them", IS(0, DISPATCH), IS(1, 1)),
 	ROW(sigaltstack, STUB, "stack of the stub's handlers"),
 	ROW(close, STUB, "a descriptor that has been mapped", AT_MOST(0, STUB_FD_COUNT - 1)),
 	ROW(exit, STUB, "end of a thread"),
@@ -95,6 +97,46 @@ const struct filter_row filter_rows[] = {
 };
 /* clang-format on */
 const size_t filter_n_rows = sizeof(filter_rows) / sizeof(filter_rows[0]);
+
+static bool passes(const struct filter_check *c, uint64_t arg)
+{
+	uint32_t value = (uint32_t)arg;
+
+	switch (c->test) {
+	case FILTER_MASKED:
+		return (value & c->mask) == c->value;
+	case FILTER_AT_MOST:
+		return value <= c->value;
+	default:
+		value &= c->mask;
+		return value < 32 && c->value & 1u << value;
+	}
+}
+
+static bool row_passes(const struct filter_row *r, const uint64_t args[6])
+{
+	for (size_t i = 0; i < FILTER_MAX_CHECKS && r->checks[i].test; i++)
+		if (!passes(&r->checks[i], args[r->checks[i].arg]))
+			return false;
+	return true;
+}
+
+bool filter_lets(enum filter_from from, uint32_t nr, const uint64_t args[6])
+{
+	for (size_t i = 0; i < filter_n_rows; i++)
+		if (filter_rows[i].nr == nr && filter_rows[i].from <= from &&
+		    row_passes(&filter_rows[i], args))
+			return true;
+	return false;
+}
+
+bool filter_has(enum filter_from from, uint32_t nr)
+{
+	for (size_t i = 0; i < filter_n_rows; i++)
+		if (filter_rows[i].nr == nr && filter_rows[i].from <= from)
+			return true;
+	return false;
+}
 
 #define FAIL 0xff /* a jump to the end of the row, patched there */
 

@@ -9,6 +9,7 @@
 #define SENTRY_PLATFORM_FILTER_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,12 @@ extern const struct filter_row filter_rows[];
 extern const size_t filter_n_rows;
 
 #define FILTER_MAX_LENGTH 512
+
+/* filter_lets() - whether a call is let through at an instruction of @from (a stub's: also there).
+ */
+bool filter_lets(enum filter_from from, uint32_t nr, const uint64_t args[6]);
+/* filter_has() - whether that can be for any arguments. */
+bool filter_has(enum filter_from from, uint32_t nr);
 
 /*
  * filter_build() - the program, for the architecture x86-64 alone; everything else traps, other

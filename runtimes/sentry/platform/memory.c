@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "runtimes/sentry/platform/filter.h"
 #include "runtimes/sentry/platform/internal.h"
 
 #define PAGE_BYTES 4096u
@@ -91,6 +92,22 @@ void stub_set_ids(struct stub_thread *t, const struct stub_ids *ids)
 {
 	t->control->ids = *ids;
 	__atomic_store_n(&t->control->ids_valid, 1, __ATOMIC_RELEASE);
+}
+
+void stub_set_ask(struct stub_thread *t, const uint64_t ask[STUB_ASK_WORDS])
+{
+	uint32_t asks = STUB_ASKS_NOTHING;
+
+	for (uint32_t nr = 0; nr < STUB_ASK_WORDS * 64; nr++) {
+		if (!(ask[nr / 64] & 1ull << nr % 64))
+			continue;
+		if (asks == STUB_ASKS_NOTHING)
+			asks = STUB_ASKS;
+		if (filter_has(FILTER_GUEST, nr))
+			asks = STUB_ASKS_DIRECT;
+	}
+	memcpy(t->control->ask, ask, sizeof(t->control->ask));
+	__atomic_store_n(&t->control->asks, asks, __ATOMIC_RELEASE);
 }
 
 uint64_t stub_vdso(struct stub_thread *t)

@@ -71,6 +71,11 @@ struct platform_ops {
 	 */
 	long (*call)(struct stub_thread *t, const struct stub_call *c);
 	/*
+	 * May the stub serve this call?  Asked only for what stub_set_ask() has named. Return: no
+	 * when *ret_result is the call's answer.
+	 */
+	bool (*check)(struct stub_thread *t, const struct stub_call *c, long *ret_result);
+	/*
 	 * A signal may be due: pick one. Return: its number with *ret_info, *ret_action and
 	 * *ret_mask (what the frame restores: not always the mask in force, see sigsuspend(2))
 	 * filled in, 0: none.  Does not return when the signal ends the process; sleeps while the
@@ -159,6 +164,11 @@ void stub_set_signal_mask(struct stub_thread *t, uint64_t mask);
 void stub_set_pending(struct stub_thread *t, uint64_t set);
 /* stub_set_ids() - what getpid() and friends answer without a call; again after each change. */
 void stub_set_ids(struct stub_thread *t, const struct stub_ids *ids);
+/*
+ * stub_set_ask() - calls that check() wants to see before the stub serves them, those included that
+ * the host serves where they stand; in force when the running call returns. May only add.
+ */
+void stub_set_ask(struct stub_thread *t, const uint64_t ask[STUB_ASK_WORDS]);
 /* stub_vdso() - address of the host's vDSO in the guest, for AT_SYSINFO_EHDR. */
 uint64_t stub_vdso(struct stub_thread *t);
 /* stub_action_get() - what the guest does on @signo; shared by the threads of the process. */

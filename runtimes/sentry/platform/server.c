@@ -189,6 +189,16 @@ static bool wants_signals(struct stub_thread *t, long result)
 	       result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK;
 }
 
+static void read_call(struct stub_thread *t, struct stub_call *ret)
+{
+	const struct channel_control *c = t->control;
+
+	ret->nr = __atomic_load_n(&c->nr, __ATOMIC_RELAXED);
+	memcpy(ret->args, c->args, sizeof(ret->args));
+	ret->ip = c->ip;
+	ret->sp = c->sp;
+}
+
 static void serve_call(struct stub_thread *t)
 {
 	struct channel_control *c = t->control;
@@ -196,10 +206,7 @@ static void serve_call(struct stub_thread *t)
 	uint32_t flags = 0;
 	long result;
 
-	call.nr = __atomic_load_n(&c->nr, __ATOMIC_RELAXED);
-	memcpy(call.args, c->args, sizeof(call.args));
-	call.ip = c->ip;
-	call.sp = c->sp;
+	read_call(t, &call);
 	window_open(t);
 	result = platform_ops->call(t, &call);
 	window_close(t);
@@ -215,6 +222,18 @@ static void serve_call(struct stub_thread *t)
 		flags = CHANNEL_WITH_SIGNAL;
 	}
 	answer(t, CHANNEL_RETURN, flags);
+}
+
+static void serve_check(struct stub_thread *t)
+{
+	struct stub_call call;
+	long result = 0;
+	bool good;
+
+	read_call(t, &call);
+	good = platform_ops->check(t, &call, &result);
+	t->control->answer_result = result;
+	thread_answer(t, good ? CHANNEL_ALLOW : CHANNEL_RETURN);
 }
 
 static void serve_signal(struct stub_thread *t)
@@ -244,6 +263,9 @@ void server_request(struct stub_thread *t, int kind)
 	switch (kind) {
 	case CHANNEL_CALL:
 		serve_call(t);
+		break;
+	case CHANNEL_CHECK:
+		serve_check(t);
 		break;
 	case CHANNEL_TAKE_SIGNAL:
 		serve_signal(t);

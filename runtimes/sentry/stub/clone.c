@@ -129,6 +129,7 @@ void stub_child(struct ucontext *uc)
 		if (c->flags & CLONE_SETTLS)
 			host_call(__NR_arch_prctl, ARCH_SET_FS, c->tls, 0, 0, 0, 0);
 	}
+	verdict_begin(s);
 	begin(s, uc, c);
 	stub_leave(uc, &s->pending);
 }
@@ -167,6 +168,8 @@ static void forked(struct slot *s, struct ucontext *uc, const struct clone *c)
 		host_call(__NR_set_tid_address, c->child_tid, 0, 0, 0, 0, 0);
 	if (c->flags & CLONE_SETTLS)
 		host_call(__NR_arch_prctl, ARCH_SET_FS, c->tls, 0, 0, 0, 0);
+	s->traps_all = false; /* that is not for children of the host's */
+	verdict_begin(s);
 	begin(s, uc, c);
 }
 

@@ -45,7 +45,8 @@ static void describe(struct slot *s, const struct ucontext *uc, uint32_t nr, con
 	c->nr = nr;
 	memcpy(c->args, a, sizeof(c->args));
 	c->n_windows = 0;
-	c->ip = uc->uc_mcontext.rip;
+	/* filters may look at it */
+	c->ip = c->asks ? patch_original(uc->uc_mcontext.rip) : uc->uc_mcontext.rip;
 	c->sp = uc->uc_mcontext.rsp;
 }
 
@@ -74,6 +75,7 @@ static int64_t ask_sentry(struct slot *s, struct ucontext *uc, uint32_t nr, cons
 	case CHANNEL_RETURN:
 		s->blocked.regs[0] = 0; /* a restart would be the sentry's */
 		result = s->control->answer_result;
+		verdict_begin(s); /* the call may have brought filters */
 		return !window_finish(s, result) && result >= 0 ? -EFAULT : result;
 	default:
 		stub_fail();
@@ -229,6 +231,8 @@ static bool serve_time(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t
 static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64_t a[6],
 		  int64_t *ret)
 {
+	if (verdict_serve_direct(s, nr, a, ret))
+		return true;
 	switch (nr) {
 	case __NR_futex:
 		return block_futex(s, a, ret) || pi_futex(s, a, ret);
@@ -255,12 +259,28 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 	}
 }
 
+bool call_check(struct slot *s, struct ucontext *uc, uint32_t nr)
+{
+	uint64_t a[6];
+
+	if (!verdict_wanted(s, nr))
+		return true;
+	args_of(uc, a);
+	describe(s, uc, nr, a);
+	if (channel_exchange(s, CHANNEL_CHECK) == CHANNEL_ALLOW)
+		return true;
+	uc->uc_mcontext.rax = s->control->answer_result;
+	return false;
+}
+
 void stub_call(struct slot *s, struct ucontext *uc, uint32_t nr)
 {
 	uint64_t a[6];
 	int64_t result;
 
 	args_of(uc, a);
+	if (!call_check(s, uc, nr))
+		return;
 	if (nr == __NR_rt_sigreturn) {
 		signal_return(s, uc);
 		return;

@@ -131,7 +131,8 @@ static void return_from_handler(struct slot *s, struct ucontext *uc)
 
 	begin_frame(s, &f.uc, f.fp, uc);
 	begin_fp(f.fp);
-	signal_return(s, &f.uc);
+	if (call_check(s, &f.uc, __NR_rt_sigreturn))
+		signal_return(s, &f.uc);
 	stub_leave(&f.uc, &s->pending);
 }
 
@@ -142,7 +143,7 @@ void gate_call(struct ucontext *uc)
 
 	if (nr == __NR_rt_sigreturn)
 		return_from_handler(s, uc);
-	else if (patch_leaves(uc,
+	else if (patch_leaves(s, uc,
 			      nr)) /* a site for all numbers: its own instruction makes the call */
 		uc->uc_mcontext.rip -= SYSCALL_BYTES;
 	else

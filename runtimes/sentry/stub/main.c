@@ -148,6 +148,7 @@ static void become_stub(uint64_t cookie)
 		stub_fail();
 	s->process->brk_start = s->process->brk = s->control->brk_start;
 	gate_set_slot(s);
+	verdict_begin(s);
 	uc.uc_mcontext.rip = s->control->entry;
 	uc.uc_mcontext.rsp = s->control->stack;
 	uc.uc_mcontext.eflags = 0x202;

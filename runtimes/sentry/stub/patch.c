@@ -349,8 +349,10 @@ static bool is_futex_wait(uint64_t op)
 	return (op & FUTEX_CMD_MASK) == FUTEX_WAIT || (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
 }
 
-bool patch_leaves(const struct ucontext *uc, uint32_t nr)
+bool patch_leaves(const struct slot *s, const struct ucontext *uc, uint32_t nr)
 {
+	if (s->traps_all)
+		return false;
 	switch (nr) {
 	case __NR_futex:
 		return !is_futex_wait(uc->uc_mcontext.rsi);
@@ -396,7 +398,7 @@ void patch_consider(struct slot *s, struct ucontext *uc, uint32_t nr)
 	uint32_t offset;
 
 	counts->traps++;
-	if (!stub_has_fsgsbase || off || patch_leaves(uc, nr) || !is_hot(ip))
+	if (!stub_has_fsgsbase || off || patch_leaves(s, uc, nr) || !is_hot(ip))
 		return;
 	gate_learn(uc);
 	/* One that does not pass the gate traps at its trampoline. */

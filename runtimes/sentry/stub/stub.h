@@ -84,7 +84,8 @@ struct slot {
 	uint64_t altstack, altstack_bytes; /* the guest's; 0 bytes: none */
 	uint32_t altstack_flags;
 	uint64_t robust_list;
-	bool own_gs; /* %gs is the guest's: the thread does not pass the gate */
+	bool traps_all; /* no call of the guest's code is served by the host where it stands */
+	bool own_gs;	/* %gs is the guest's: the thread does not pass the gate */
 	struct blocked blocked;
 	struct clone clone; /* what this thread began as */
 } __attribute__((aligned(64)));
@@ -164,8 +165,25 @@ bool window_finish(struct slot *s, int64_t result);
 
 /* stub_call() - serve the call that @uc stands behind. */
 void stub_call(struct slot *s, struct ucontext *uc, uint32_t nr);
+/*
+ * call_check() - may the guest make call @nr?  Return: false: it is answered, and @uc is as after
+ * it.
+ */
+bool call_check(struct slot *s, struct ucontext *uc, uint32_t nr);
 /* call_return() - the result of a call: a value, or a restart once signals have been looked at. */
 void call_return(struct slot *s, struct ucontext *uc, uint32_t nr, int64_t result);
+
+/* --- verdict.c ------------------------------------------------------------------------------ */
+
+/* verdict_wanted() - whether call @nr, which the stub would serve, is to be asked for first. */
+bool verdict_wanted(const struct slot *s, uint32_t nr);
+/* verdict_begin() - what filters need of the host, for the calling thread; once they are known. */
+void verdict_begin(struct slot *s);
+/*
+ * verdict_serve_direct() - a call that the host would have served where it stood. Return: whether
+ * it is one, and done.
+ */
+bool verdict_serve_direct(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t *ret);
 
 /* --- clone.c -------------------------------------------------------------------------------- */
 
@@ -256,7 +274,7 @@ void patch_consider(struct slot *s, struct ucontext *uc, uint32_t nr);
  * patch_leaves() - whether the call is best made by an instruction of the guest: the filter lets it
  * through where it stands, and only odd forms of it trap.
  */
-bool patch_leaves(const struct ucontext *uc, uint32_t nr);
+bool patch_leaves(const struct slot *s, const struct ucontext *uc, uint32_t nr);
 void patch_after_fork(void);
 /* patch_turn_off() - the guest uses what the gate needs: no more sites of this process. */
 void patch_turn_off(void);

@@ -206,9 +206,11 @@ static long set_filter(struct task *t, uint64_t flags, uint64_t at)
 	if ((flags & SECCOMP_FILTER_FLAG_TSYNC) && t->process->n_tasks > 1)
 		return -ENOSYS;
 	rc = seccomp_create(code, program.len, t->seccomp, &f);
-	if (!rc)
-		t->seccomp = f;
-	return rc;
+	if (rc)
+		return rc;
+	t->seccomp = f;
+	task_show_ids(t);
+	return 0;
 }
 
 /* strict mode: read, write, exit, sigreturn, as a filter. */
@@ -226,11 +228,12 @@ static long set_strict(struct task *t)
 	struct seccomp_filter *f;
 	int rc = seccomp_create(strict, ARRAY_LEN(strict), t->seccomp, &f);
 
-	if (!rc) {
-		t->seccomp = f;
-		t->seccomp_strict = true;
-	}
-	return rc;
+	if (rc)
+		return rc;
+	t->seccomp = f;
+	t->seccomp_strict = true;
+	task_show_ids(t);
+	return 0;
 }
 
 static long action_available(struct task *t, uint64_t at)

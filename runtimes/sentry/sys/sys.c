@@ -74,14 +74,17 @@ static bool filtered(struct task *t, const struct stub_call *c, long *ret)
 
 	switch (verdict & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_ALLOW:
+		return false;
 	case SECCOMP_RET_LOG:
+		log_info("seccomp: call=%u program=%s pid=%d action=log", c->nr, t->name,
+			 t->process->pid);
 		return false;
 	case SECCOMP_RET_ERRNO:
 		*ret = -(long)MIN(verdict & SECCOMP_RET_DATA, 4095u);
 		return true;
 	case SECCOMP_RET_TRAP:
 		send_sigsys(t, c, verdict & SECCOMP_RET_DATA);
-		*ret = -ENOSYS;
+		*ret = (long)c->nr; /* the handler sees the registers as they were */
 		return true;
 	case SECCOMP_RET_TRACE:
 	case SECCOMP_RET_USER_NOTIF:
@@ -120,6 +123,19 @@ static void settle_mask(struct task *t, long ret)
 		return;
 	}
 	signal_mask_restore(t);
+}
+
+bool sys_check(struct stub_thread *st, const struct stub_call *c, long *ret)
+{
+	struct task *t = stub_owner(st);
+
+	if (sleeper_current() != &t->sleeper)
+		sleeper_set_current(&t->sleeper);
+	if (!t->seccomp || !filtered(t, c, ret))
+		return true;
+	if (sys_trace_on())
+		sys_trace_end(t, c, *ret);
+	return false;
 }
 
 long sys_call(struct stub_thread *st, const struct stub_call *c)

@@ -37,6 +37,8 @@ extern const struct sys_entry sys_table[SYS_CALLS];
 
 /* sys_print_table() - a line a call: number, name, state, and what lacks or why it is refused. */
 void sys_print_table(FILE *to);
+/* sys_check() - platform_ops.check: the guest's filters. */
+bool sys_check(struct stub_thread *t, const struct stub_call *c, long *ret);
 /* sys_call() - platform_ops.call. */
 long sys_call(struct stub_thread *t, const struct stub_call *c);
 

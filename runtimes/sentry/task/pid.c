@@ -293,8 +293,11 @@ void task_show_ids(struct task *t)
 	ids.egid = t->cred->egid;
 	lock_release(&p->lock);
 	LOCKED(&p->signal_lock);
-	if (t->stub)
-		stub_set_ids(t->stub, &ids);
+	if (!t->stub)
+		return;
+	stub_set_ids(t->stub, &ids);
+	if (t->seccomp)
+		stub_set_ask(t->stub, seccomp_ask(t->seccomp));
 }
 
 struct fdtable *task_fds(struct task *t)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -23,6 +24,7 @@ struct seccomp_filter {
 	uint32_t refs;
 	struct seccomp_filter *before; /* a reference; NULL: the first */
 	size_t chain_len, len;
+	uint64_t ask[STUB_ASK_WORDS]; /* calls that the chain may not let through */
 	struct sock_filter code[];
 };
 
@@ -104,6 +106,8 @@ static int check_one(const struct sock_filter *i, size_t left)
 	return BPF_CLASS(i->code) == BPF_JMP ? check_jump(i, left) : -EINVAL;
 }
 
+static void find_conditions(struct seccomp_filter *f);
+
 int seccomp_create(const struct sock_filter *code, size_t len, struct seccomp_filter *before,
 		   struct seccomp_filter **ret)
 {
@@ -123,6 +127,7 @@ int seccomp_create(const struct sock_filter *code, size_t len, struct seccomp_fi
 	f->chain_len = chain;
 	f->len = len;
 	memcpy(f->code, code, len * sizeof(*code));
+	find_conditions(f);
 	*ret = f;
 	return 0;
 }
@@ -148,13 +153,15 @@ void seccomp_put(struct seccomp_filter *f)
 
 struct machine {
 	const struct seccomp_data *data;
+	bool looked; /* at more than number and architecture */
 	uint32_t a, x, mem[SCRATCH_WORDS];
 };
 
-static uint32_t word_at(const struct machine *m, uint32_t offset)
+static uint32_t word_at(struct machine *m, uint32_t offset)
 {
 	uint32_t w;
 
+	m->looked |= offset >= offsetof(struct seccomp_data, instruction_pointer);
 	memcpy(&w, (const char *)m->data + offset, sizeof(w));
 	return w;
 }
@@ -238,7 +245,9 @@ static void load_store(struct machine *m, const struct sock_filter *i)
 	}
 }
 
-static uint32_t run_one(const struct seccomp_filter *f, const struct seccomp_data *d)
+/* run_one() - *ret_looked: whether other arguments could give another answer. */
+static uint32_t run_one(const struct seccomp_filter *f, const struct seccomp_data *d,
+			bool *ret_looked)
 {
 	struct machine m = { .data = d };
 
@@ -249,6 +258,7 @@ static uint32_t run_one(const struct seccomp_filter *f, const struct seccomp_dat
 
 		switch (BPF_CLASS(i->code)) {
 		case BPF_RET:
+			*ret_looked = m.looked;
 			return i->code == (BPF_RET | BPF_A) ? m.a : i->k;
 		case BPF_ALU:
 			m.a = alu(BPF_OP(i->code), m.a, b);
@@ -263,7 +273,28 @@ static uint32_t run_one(const struct seccomp_filter *f, const struct seccomp_dat
 			load_store(&m, i);
 		}
 	}
+	*ret_looked = m.looked;
 	return SECCOMP_RET_KILL_PROCESS;
+}
+
+/* find_conditions() - each call that @f or those before it do not always let through. */
+static void find_conditions(struct seccomp_filter *f)
+{
+	struct seccomp_data d = { .arch = AUDIT_ARCH_X86_64 };
+	bool looked;
+
+	if (f->before)
+		memcpy(f->ask, f->before->ask, sizeof(f->ask));
+	else
+		memset(f->ask, 0, sizeof(f->ask));
+	for (d.nr = 0; d.nr < STUB_ASK_WORDS * 64; d.nr++)
+		if (run_one(f, &d, &looked) != SECCOMP_RET_ALLOW || looked)
+			f->ask[d.nr / 64] |= 1ull << d.nr % 64;
+}
+
+const uint64_t *seccomp_ask(const struct seccomp_filter *f)
+{
+	return f->ask;
 }
 
 uint32_t seccomp_run(const struct seccomp_filter *f, const struct stub_call *c)
@@ -272,11 +303,12 @@ uint32_t seccomp_run(const struct seccomp_filter *f, const struct stub_call *c)
 				  .arch = AUDIT_ARCH_X86_64,
 				  .instruction_pointer = c->ip };
 	uint32_t strictest = SECCOMP_RET_ALLOW;
+	bool looked;
 
 	for (int i = 0; i < 6; i++)
 		d.args[i] = c->args[i];
 	for (; f; f = f->before) {
-		uint32_t r = run_one(f, &d);
+		uint32_t r = run_one(f, &d, &looked);
 
 		/* Actions are ordered as signed numbers: kill is the lowest. */
 		if ((int32_t)(r & SECCOMP_RET_ACTION_FULL) <

@@ -168,7 +168,10 @@ pid_t process_ppid(struct process *p);
 struct cred *process_cred(struct process *p);
 /* task_set_cred() - publish @c, whose reference it takes; only for the task's own thread. */
 void task_set_cred(struct task *t, struct cred *c);
-/* task_show_ids() - the stub's copy of numbers and ids is brought up to date; any thread. */
+/*
+ * task_show_ids() - what the stub knows is brought up to date: numbers, ids, calls that filters may
+ * forbid. Any thread, but the task's own when filters have changed.
+ */
 void task_show_ids(struct task *t);
 /* task_fds() - of any task, with a reference; NULL: has ended. */
 struct fdtable *task_fds(struct task *t);

@@ -99,6 +99,8 @@ static struct {
 	struct toy_process processes[40000];
 	int n_processes, next_tid, faults, last_fault;
 	uint64_t last_fault_address;
+	long checks;
+	uint32_t forbidden;
 	struct zygote *zygote;
 	struct stub_thread *threads[65536];
 	struct launched launched;
@@ -384,8 +386,18 @@ static void toy_thread_gone(void *owner)
 	free(t);
 }
 
+/* Each call that is asked for, with -EPERM as the answer for one of them. */
+static bool toy_check(struct stub_thread *s, const struct stub_call *c, long *ret)
+{
+	(void)s;
+	__atomic_fetch_add(&toy.checks, 1, __ATOMIC_SEQ_CST);
+	*ret = -EPERM;
+	return c->nr != toy.forbidden;
+}
+
 static const struct platform_ops toy_ops = {
 	.call = toy_call,
+	.check = toy_check,
 	.take_signal = toy_take_signal,
 	.fatal_fault = toy_fatal_fault,
 	.clone_failed = toy_clone_failed,

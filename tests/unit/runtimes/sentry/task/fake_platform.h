@@ -168,6 +168,11 @@ void stub_set_pending(struct stub_thread *t, uint64_t set)
 	t->pending = set;
 }
 
+void stub_set_ask(struct stub_thread *t, const uint64_t ask[STUB_ASK_WORDS])
+{
+	(void)t, (void)ask;
+}
+
 void stub_set_ids(struct stub_thread *t, const struct stub_ids *ids)
 {
 	(void)t;

@@ -3,6 +3,7 @@
  * Seccomp filters of the guest: what the checker refuses, what the interpreter answers.
  */
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 
@@ -52,6 +53,46 @@ static void test_chain(void)
 	is_int(verdict(two, 84, 7), SECCOMP_RET_ALLOW, "the halves of an argument are told apart");
 	is_int(verdict(NULL, 83, 0), SECCOMP_RET_ALLOW, "no filter lets all go on");
 	seccomp_put(two);
+}
+
+static bool asks(const struct seccomp_filter *f, uint32_t nr)
+{
+	return seccomp_ask(f)[nr / 64] & 1ull << nr % 64;
+}
+
+/* Whether a call must be asked for depends on its number alone. */
+static void test_conditions(void)
+{
+	const struct sock_filter by_number[] = { LOAD(OFFSET(arch)),
+						 IS(AUDIT_ARCH_X86_64, 0, 3),
+						 LOAD(OFFSET(nr)),
+						 IS(39, 1, 0),
+						 IS(511, 0, 1),
+						 RETURN(SECCOMP_RET_ERRNO | 1),
+						 RETURN(SECCOMP_RET_ALLOW) };
+	const struct sock_filter by_argument[] = { LOAD(OFFSET(nr)),
+						   IS(202, 0, 3),
+						   LOAD(OFFSET(args[1])),
+						   IS(5, 0, 1),
+						   RETURN(SECCOMP_RET_ERRNO | 1),
+						   RETURN(SECCOMP_RET_ALLOW) };
+	const struct sock_filter logs[] = { LOAD(OFFSET(nr)), IS(24, 0, 1), RETURN(SECCOMP_RET_LOG),
+					    RETURN(SECCOMP_RET_ALLOW) };
+	struct seccomp_filter *one, *two, *three;
+
+	if (seccomp_create(by_number, ARRAY_LEN(by_number), NULL, &one) ||
+	    seccomp_create(by_argument, ARRAY_LEN(by_argument), one, &two) ||
+	    seccomp_create(logs, ARRAY_LEN(logs), two, &three)) {
+		ok(false, "three filters");
+		return;
+	}
+	ok(asks(one, 39) && asks(one, 511), "calls that a filter refuses are asked for");
+	ok(!asks(one, 38) && !asks(one, 202), "those that it always allows are not");
+	ok(asks(two, 202), "one that it allows for some arguments is");
+	ok(asks(three, 24), "so is one that it logs");
+	ok(asks(three, 39) && asks(three, 202) && !asks(three, 25), "earlier filters count");
+	ok(!asks(one, 24) && !asks(two, 24), "but not later ones");
+	seccomp_put(three);
 }
 
 static void test_arithmetic(void)
@@ -137,6 +178,7 @@ static void test_long_chain(void)
 int main(void)
 {
 	test_chain();
+	test_conditions();
 	test_arithmetic();
 	test_division();
 	test_refused();
