@@ -35,7 +35,7 @@ CFLAGS_ALL := -std=gnu2x -g -D_GNU_SOURCE -Ulinux -DBULKHEAD_VERSION='"$(VERSION
 LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	$(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 # Small programs that live as long as a pod, or run inside one, carry no libc of the host's.
-STATIC := $(if $(SAN),,-static-pie)
+STATIC := $(if $(SAN),,-static-pie -Wl,-z,pack-relative-relocs)
 
 # --- folders that become archives; main files of programs are kept out -------------------------
 

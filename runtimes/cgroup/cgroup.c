@@ -201,6 +201,11 @@ static int open_in(const struct hierarchy *h, const char *path, struct fork_cgro
 		g->born_in = fd;
 	else
 		g->join[g->n_join++] = fd;
+	if (h == hierarchies_get()->primary && !h->unified && g->n_join > 1) {
+		/* the first to be joined: whoever is to be found is looked for there */
+		g->join[g->n_join - 1] = g->join[0];
+		g->join[0] = fd;
+	}
 	return 0;
 }
 
@@ -340,23 +345,29 @@ static void collect(struct members *m, int dirfd, unsigned int depth)
 	closedir(dir);
 }
 
-int cgroup_pids(const char *path, pid_t **ret_pids, size_t *ret_count, struct error *err)
+int cgroup_file_pids(const struct hierarchy *h, const char *path, pid_t **ret_pids,
+		     size_t *ret_count, struct error *err)
 {
-	const struct hierarchies *all = hierarchies_get();
+	char *dir cleanup_free = hierarchy_path(h, path, NULL);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct members m = { 0 };
-	char *dir cleanup_free = NULL;
-	int fd, rc = check_path(path, err);
 
-	if (rc < 0)
-		return rc;
-	if (!all->primary)
-		return error_set(err, ENOENT, "no cgroup file system is mounted");
-	dir = hierarchy_path(all->primary, path, NULL);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "open cgroup %s", dir);
 	collect(&m, fd, 0);
 	*ret_pids = m.pids;
 	*ret_count = m.count;
 	return 0;
+}
+
+int cgroup_pids(const char *path, pid_t **ret_pids, size_t *ret_count, struct error *err)
+{
+	const struct hierarchies *all = hierarchies_get();
+	int rc = check_path(path, err);
+
+	if (rc < 0)
+		return rc;
+	if (!all->primary)
+		return error_set(err, ENOENT, "no cgroup file system is mounted");
+	return cgroup_file_pids(all->primary, path, ret_pids, ret_count, err);
 }

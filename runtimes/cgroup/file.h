@@ -7,7 +7,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+#include "base/error.h"
 #include "runtimes/cgroup/hierarchy.h"
 
 #define FILE_TEXT_MAX 16384 /* memory.stat of a large machine is the longest, below 8 KiB */
@@ -26,6 +28,9 @@ int cgroup_file_read_u64(const struct hierarchy *h, const char *cgroup, const ch
 int cgroup_file_open_dir(const struct hierarchy *h, const char *cgroup);
 int cgroup_file_read_at(int dirfd, const char *file, char text[FILE_TEXT_MAX]);
 int cgroup_file_read_u64_at(int dirfd, const char *file, uint64_t *ret);
+/* cgroup_file_pids() - as cgroup_pids(), of one hierarchy. */
+int cgroup_file_pids(const struct hierarchy *h, const char *path, pid_t **ret_pids,
+		     size_t *ret_count, struct error *err);
 /* cgroup_file_write() - one write(2).  Return: 0 or -errno. */
 int cgroup_file_write(const struct hierarchy *h, const char *cgroup, const char *file,
 		      const char *text);

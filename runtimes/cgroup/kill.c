@@ -57,6 +57,24 @@ static void thaw_all(const char *path)
 }
 
 /*
+ * kill_newborn() - of a hybrid host: processes are born in the cgroup of version 2, and may not
+ * have joined the others yet.
+ */
+static size_t kill_newborn(const struct hierarchies *all, const char *path)
+{
+	pid_t *pids cleanup_free = NULL;
+	size_t n = 0;
+
+	if (!all->unified || all->unified == all->primary ||
+	    cgroup_file_pids(all->unified, path, &pids, &n, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] != getpid())
+			process_kill(pids[i], SIGKILL); /* refused for what it cannot see */
+	return n;
+}
+
+/*
  * signal_members() - one round.  Return: how many are left to wait for, or an error; this process
  * and what it cannot see (pid 0: another pid namespace) are errors before anything is signalled.
  */
@@ -85,6 +103,8 @@ static int signal_members(const char *path, bool freeze, size_t *ret_count, stru
 			process_kill(pids[i], SIGKILL);
 	if (all->version == 1 && (freeze || *ret_count > 0))
 		thaw_all(path);
+	if (rc == 0 && *ret_count == 0)
+		*ret_count = kill_newborn(all, path);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "runtimes/gofer/gofer.h"
 #include "runtimes/sentry/boot/boot.h"
 #include "runtimes/sentry/cli/cli.h"
 
@@ -13,5 +14,7 @@ int main(int argc, char **argv)
 		return boot_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "socket-helper") == 0)
 		return boot_helper_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "gofer") == 0)
+		return gofer_main(argc - 1, argv + 1);
 	return cli_main(argc, argv);
 }

@@ -212,18 +212,56 @@ os.wait()"]'
 	$RT delete --force c
 }
 
-@test "what a create that was killed leaves is found by delete --force" {
+# zygote - the first process made of the stub's program.
+zygote() {
+	local exe
+	for exe in /proc/[0-9]*/exe; do
+		[[ $(readlink "$exe") != *memfd:bulkhead-stub* ]] || basename "${exe%/exe}"
+	done | sort -n | head -1
+}
+
+# left - processes of ours, and cgroups and records of this test's containers.
+left() {
+	local exe
+	for exe in /proc/[0-9]*/exe; do
+		case $(readlink "$exe" 2>/dev/null) in
+		"$BIN"/* | *memfd:bulkhead-stub*) tr '\0' ' ' <"${exe%exe}cmdline" && echo ;;
+		esac
+	done
+	find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -name "$(basename "$DIR")*"
+	ls "$DIR/state"
+}
+
+nothing_left() {
+	for _ in $(seq 100); do
+		[ -n "$(left)" ] || return 0
+		sleep 0.05
+	done
+	left
+	return 1
+}
+
+@test "what a create that was killed at any point leaves goes with delete --force" {
 	bundle '.process.args = ["/bin/sleep", "100"]'
-	for ms in 005 010 020 040; do
+	for ms in $(seq -w 002 3 080); do
 		# shellcheck disable=SC2086 # a command with flags
 		timeout -s KILL "0.$ms" $RT create --bundle "$DIR" "k$ms" >/dev/null 2>&1 3>&- || true
 		$RT delete --force "k$ms"
+		nothing_left
 	done
-	[ -z "$(ls "$DIR/state")" ]
-	gone() { ! pgrep -f "boot --id k0" >/dev/null; }
-	for _ in $(seq 100); do
-		gone && break
-		sleep 0.05
+}
+
+@test "a pod that loses one of its processes ends, or goes with delete --force" {
+	bundle '.process.args = ["/bin/sleep", "100"]'
+	for who in standin sentry gofer 'socket-helper' 'bulkhead-stub'; do
+		$RT run --detach --bundle "$DIR" c </dev/null >/dev/null 2>&1 3>&-
+		case $who in
+		standin | sentry | gofer) pid=$(jq ".$who.pid" "$DIR/state/c/state.json") ;;
+		socket-helper) pid=$(pgrep -f ' socket-helper') ;;
+		bulkhead-stub) pid=$(zygote) ;;
+		esac
+		kill -KILL "$pid"
+		$RT delete --force c
+		nothing_left
 	done
-	gone
 }

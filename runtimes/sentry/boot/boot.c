@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -72,6 +73,18 @@ static int start_kernel(void)
 	return platform_init(&ops);
 }
 
+static void launcher_gone(struct poller_watch *w, uint32_t events)
+{
+	if (!(events & (EPOLLHUP | EPOLLERR)))
+		return;
+	if (pod_is_empty())
+		_exit(1);
+	poller_remove(w);
+	close(w->fd);
+}
+
+static struct poller_watch launcher = { .fn = launcher_gone };
+
 static int start(struct error *err)
 {
 	int socks[GOFER_CONNECTIONS], rc;
@@ -97,9 +110,9 @@ static int start(struct error *err)
 	helper_use(BOOT_FD_HELPER);
 	inet_use(&host_stack);
 	pod_init(gofer_create(socks, GOFER_CONNECTIONS));
-	rc = tell(BOOT_SYNC_READY);
-	close(BOOT_FD_SYNC);
-	return rc;
+	launcher.fd = BOOT_FD_SYNC;
+	rc = poller_add(&launcher);
+	return rc < 0 ? error_errno(err, -rc, "watch the launcher") : tell(BOOT_SYNC_READY);
 }
 
 int boot_main(int argc, char **argv)

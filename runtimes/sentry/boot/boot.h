@@ -19,7 +19,8 @@ enum boot_fd {
 
 /*
  * Said over BOOT_FD_SYNC, a byte each: the sentry has made its user namespace; the launcher has
- * written its id maps; the sentry serves.  The socket closes without the last when it failed.
+ * written its id maps; the sentry serves.  The socket closes without the last when it failed.  A
+ * sentry without a container ends with its launcher's end of it: who would know of it else?
  */
 enum { BOOT_SYNC_NAMESPACE = 'n', BOOT_SYNC_MAPPED = 'm', BOOT_SYNC_READY = 'r' };
 

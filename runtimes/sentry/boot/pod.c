@@ -35,6 +35,16 @@ struct gofer *pod_gofer(void)
 	return gofer;
 }
 
+bool pod_is_empty(void)
+{
+	bool empty;
+
+	pthread_mutex_lock(&pod_lock);
+	empty = list_empty(&members);
+	pthread_mutex_unlock(&pod_lock);
+	return empty;
+}
+
 /* --- finding ---------------------------------------------------------------------------------- */
 
 /* Preconditions: holds pod_lock. */

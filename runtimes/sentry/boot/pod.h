@@ -55,6 +55,8 @@ extern pthread_mutex_t pod_lock;
 /* pod_init() - files come from @g. */
 void pod_init(struct gofer *g);
 struct gofer *pod_gofer(void);
+/* pod_is_empty() - no container, not even one that is being made. */
+bool pod_is_empty(void);
 /* pod_find() - a container with a reference (member_put()). Return: 0 or -ENOENT. */
 struct member;
 int pod_find(const char *id, struct member **ret, struct error *err);

@@ -63,6 +63,7 @@ int cli_run(const struct cli *c, int argc, char **argv)
 
 	if (rc)
 		return rc;
+	w.o.once = !w.o.detach && !w.keep;
 	if (lifecycle_create(c, &w.o, &r, &err) < 0)
 		return cli_fail(c, &err);
 	if (lifecycle_start(c, &r, &err) < 0) {

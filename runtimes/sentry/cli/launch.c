@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gofer, sentry, zygote, stand-in: in this order, each as soon as what it needs is there.
+ * Starting the processes of a pod: sentry, gofer, socket helper.
  *
- * The sentry makes its own user namespace and waits until its id maps have been written, which
- * takes rights outside of it.  The host ids of a pod are two numbers from a range that nobody has
- * files in, chosen by the pod's name.
+ * They start while we go on (launch_container.c); what they say to each other waits in sockets.
+ * Sentry, gofer and stubs share one network namespace without anything in it, since making one
+ * takes as long as all else that the kernel does for a process.  The sentry makes its own user
+ * namespace and waits until its id maps have been written, which takes rights outside of it.  The
+ * host ids of a pod are two numbers from a range that nobody has files in, chosen by the pod's
+ * name.
  */
 #include "runtimes/sentry/cli/launch.h"
 
@@ -29,6 +32,7 @@
 #define HOST_ID_BASE   0x70000000u
 #define HOST_ID_PAIRS  (1u << 24)
 #define LOG_TAIL_BYTES 4096
+#define TREES_GIVEN    24 /* with which a gofer is started */
 
 /* --- programs --------------------------------------------------------------------------------- */
 
@@ -59,43 +63,53 @@ void launch_close(int *fds, size_t n)
 		close_fd(&fds[i]);
 }
 
+/* The gofer's command line, and its descriptors from 3 on. */
+struct gofer_words {
+	struct strlist argv;
+	int fds[GOFER_CONNECTIONS + 1 + TREES_GIVEN];
+	size_t n_fds;
+};
+
+static void give(struct gofer_words *w, const char *flag, int fd, bool read_only)
+{
+	strlist_add(&w->argv, flag);
+	strlist_add_owned(&w->argv, xasprintf("%zu%s", 3 + w->n_fds, read_only ? ":ro" : ""));
+	w->fds[w->n_fds++] = fd;
+}
+
+/* put_words() - trees beyond TREES_GIVEN follow by the admin socket. */
+static void put_words(struct launching *l, const int *socks, int admin, struct gofer_words *w)
+{
+	strlist_add(&w->argv, "bulkhead-sentry");
+	strlist_add(&w->argv, "gofer");
+	strlist_add(&w->argv, "--no-network");
+	for (size_t i = 0; i < GOFER_CONNECTIONS; i++)
+		give(w, "--connection", socks[i], false);
+	give(w, "--admin", admin, false);
+	for (l->n_given = 0; l->n_given < MIN(l->n_trees, (size_t)TREES_GIVEN); l->n_given++)
+		give(w, "--tree", l->trees[l->n_given], launch_tree_read_only(l, l->n_given));
+}
+
 static int start_gofer(struct launching *l, const int *socks, struct error *err)
 {
-	static const char *const argv[] = { "bulkhead-gofer",
-					    "--connection",
-					    "3",
-					    "--connection",
-					    "4",
-					    "--connection",
-					    "5",
-					    "--connection",
-					    "6",
-					    "--no-network",
-					    "--admin",
-					    "7",
-					    NULL };
 	char *path cleanup_free = record_path(l->cli, l->id, "gofer.sock");
-	char *program cleanup_free = NULL;
-	int fds[GOFER_CONNECTIONS + 1], rc;
 	int admin cleanup_close = fd_listen_unix(path, SOCK_SEQPACKET, 0600, err);
+	struct gofer_words w = { 0 };
 	struct spawn s = SPAWN_INIT;
+	int rc;
 
-	_Static_assert(GOFER_CONNECTIONS == 4, "as in argv");
 	if (admin < 0)
 		return admin;
-	rc = launch_program("bulkhead-gofer", &program, err);
-	if (rc < 0)
-		return rc;
-	memcpy(fds, socks, sizeof(int) * GOFER_CONNECTIONS);
-	fds[GOFER_CONNECTIONS] = admin;
-	s.program = program;
-	s.argv = argv;
+	put_words(l, socks, admin, &w);
+	s.program = "/proc/self/exe";
+	s.argv = (const char *const *)w.argv.items;
 	s.stdio[2] = l->log;
-	s.extra_fds = fds;
-	s.n_extra_fds = ARRAY_LEN(fds);
+	s.extra_fds = w.fds;
+	s.n_extra_fds = w.n_fds;
 	s.cgroups = &l->cgroups;
 	s.new_session = true;
 	rc = spawn_start(&s, &l->record->gofer, NULL, err);
+	strlist_finish(&w.argv);
 	if (rc == 0)
 		process_start_time(l->record->gofer, &l->record->gofer_start);
 	return rc;
@@ -103,32 +117,28 @@ static int start_gofer(struct launching *l, const int *socks, struct error *err)
 
 /* --- the sentry ------------------------------------------------------------------------------- */
 
-/* enter_network() - the descriptor of the pod's network namespace; -1: the caller's, or a new one.
- */
-static int enter_network(const struct launching *l, int *ret, struct error *err)
+/* open_network() - the pod's network namespace; -1: the caller's. */
+static int open_network(const struct launching *l, int *ret, struct error *err)
 {
 	*ret = -1;
-	if (l->spec->network != SPEC_JOINED || strcmp(l->cli->network, "none") == 0)
+	if (l->spec->network != SPEC_JOINED)
 		return 0;
 	*ret = open(l->spec->network_path, O_RDONLY | O_CLOEXEC);
 	return *ret < 0 ? error_errno(err, errno, "open %s", l->spec->network_path) : 0;
 }
 
-/* start_helper() - *ret_sock is the sentry's end. */
-static int start_helper(struct launching *l, int *ret_sock, struct error *err)
+static int start_helper(struct launching *l, int sock, struct error *err)
 {
 	bool own = l->spec->network == SPEC_NEW || strcmp(l->cli->network, "none") == 0;
 	bool raw = l->spec->process.bounding >> CAP_NET_RAW & 1;
 	const char *argv[] = { "bulkhead-sentry", "socket-helper", NULL, NULL, NULL };
-	int pair[2], ns cleanup_close = -1, rc = enter_network(l, &ns, err);
+	int ns cleanup_close = -1, rc = own ? 0 : open_network(l, &ns, err);
 	struct spawn s = SPAWN_INIT;
 	size_t n = 2;
 	pid_t pid;
 
 	if (rc < 0)
 		return rc;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, errno, "make a socket");
 	if (raw)
 		argv[n++] = "--raw";
 	if (own)
@@ -136,18 +146,13 @@ static int start_helper(struct launching *l, int *ret_sock, struct error *err)
 	s.program = "/proc/self/exe";
 	s.argv = argv;
 	s.stdio[2] = l->log;
-	s.extra_fds = &pair[1];
+	s.extra_fds = &sock;
 	s.n_extra_fds = 1;
-	s.ns_fds = &ns;
-	s.n_ns_fds = ns >= 0;
+	s.ns_fds = own ? NULL : ns >= 0 ? &ns : &l->outside;
+	s.n_ns_fds = !own;
 	s.cgroups = &l->cgroups;
 	s.new_session = true;
-	rc = spawn_start(&s, &pid, NULL, err);
-	close(pair[1]);
-	*ret_sock = pair[0];
-	if (rc < 0)
-		close_fd(ret_sock);
-	return rc;
+	return spawn_start(&s, &pid, NULL, err);
 }
 
 static int start_sentry(struct launching *l, const int *socks, int sync, int helper,
@@ -242,12 +247,12 @@ static void protect(pid_t pid)
 	fd_write_file(AT_FDCWD, path, "-998", NULL);
 }
 
-static int hand_shake(struct launching *l, int sync, struct error *err)
+int launch_sandbox_ids(struct launching *l, struct error *err)
 {
-	int rc = expect(l, sync, BOOT_SYNC_NAMESPACE, "make its namespaces", err);
+	int rc = expect(l, l->sync, BOOT_SYNC_NAMESPACE, "make its namespaces", err);
 
 	if (rc == 0)
-		rc = map_ids(l, sync, err);
+		rc = map_ids(l, l->sync, err);
 	if (rc == 0)
 		protect(l->record->sentry);
 	return rc;
@@ -255,43 +260,7 @@ static int hand_shake(struct launching *l, int sync, struct error *err)
 
 int launch_await(struct launching *l, struct error *err)
 {
-	int rc;
-
-	if (l->sync < 0)
-		return 0;
-	rc = expect(l, l->sync, BOOT_SYNC_READY, "start", err);
-	close_fd(&l->sync);
-	return rc;
-}
-
-/* enter_nowhere() - a network namespace without anything in it, for those we start next. */
-static int enter_nowhere(int *ret_here, struct error *err)
-{
-	*ret_here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (*ret_here < 0 || unshare(CLONE_NEWNET) < 0)
-		return error_errno(err, errno, "make an empty network namespace (root is needed)");
-	return 0;
-}
-
-static int leave_nowhere(int here, struct error *err)
-{
-	return setns(here, CLONE_NEWNET) < 0 ? error_errno(err, errno, "return to the network") : 0;
-}
-
-/* start_both() - sentry and gofer share one empty network: making one takes time. */
-static int start_both(struct launching *l, const int *sentry, const int *gofer, int sync,
-		      int helper, struct error *err)
-{
-	int here cleanup_close = -1;
-	int rc = enter_nowhere(&here, err), back;
-
-	if (rc < 0)
-		return rc;
-	rc = start_sentry(l, sentry, sync, helper, err);
-	if (rc == 0)
-		rc = start_gofer(l, gofer, err);
-	back = leave_nowhere(here, rc < 0 ? NULL : err);
-	return rc < 0 ? rc : back;
+	return l->sync < 0 ? 0 : expect(l, l->sync, BOOT_SYNC_READY, "start", err);
 }
 
 /* open_log() - where all processes of the pod say what goes wrong: never the container's stderr. */
@@ -307,28 +276,26 @@ int launch_sandbox(struct launching *l, struct error *err)
 {
 	int sentry[GOFER_CONNECTIONS] = { -1, -1, -1, -1 },
 	    gofer[GOFER_CONNECTIONS] = { -1, -1, -1, -1 };
-	int sync[2] = { -1, -1 }, helper = -1;
+	int sync[2] = { -1, -1 }, helper[2] = { -1, -1 };
 	int rc = open_log(l, err);
 
 	if (rc == 0)
 		rc = make_pairs(sentry, gofer, err);
-
-	if (rc == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sync) < 0)
+	if (rc == 0 && (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sync) < 0 ||
+			socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, helper) < 0))
 		rc = error_errno(err, errno, "make a socket");
+	if (rc == 0) /* first: it takes longest */
+		rc = start_sentry(l, sentry, sync[1], helper[0], err);
 	if (rc == 0)
-		rc = start_helper(l, &helper, err);
+		rc = start_gofer(l, gofer, err);
 	if (rc == 0)
-		rc = start_both(l, sentry, gofer, sync[1], helper, err);
-	close_fd(&helper);
+		rc = start_helper(l, helper[1], err);
+	launch_close(helper, 2);
 	close_fd(&sync[1]);
 	launch_close(sentry, GOFER_CONNECTIONS);
 	launch_close(gofer, GOFER_CONNECTIONS);
 	close_fd(&l->log);
-	if (rc == 0)
-		rc = hand_shake(l, sync[0], err);
-	if (rc == 0)
-		l->sync = steal_fd(&sync[0]);
-	close_fd(&sync[0]);
+	l->sync = sync[0];
 	return rc;
 }
 

@@ -21,23 +21,35 @@ struct launching {
 	bool has_tty;		     /* they are a terminal of our making */
 	bool once;		     /* the sentry ends with its first container */
 	struct record *record;	     /* pids are noted here */
-	int log;		     /* of the pod's processes, while they are started */
-	int sync;		     /* to a sentry that still starts; -1: none */
+	/* of launch.c and launch_container.c; LAUNCHING_INIT */
+	int *trees; /* descriptors of the root and of the sources of bind mounts, in order */
+	size_t n_trees;
+	size_t n_given; /* those that the gofer was started with */
+	int outside;	/* our network, while we are where there is none; -1: we are in it */
+	int log;	/* of the pod's processes, while they are started */
+	int sync;	/* to a sentry that still starts; -1: none */
 };
 
-/* launch_sandbox() - gofer and sentry of a new pod; l->sync tells when the sentry serves. */
+#define LAUNCHING_INIT .cgroups = FORK_CGROUPS_INIT, .outside = -1, .log = -1, .sync = -1
+
+/*
+ * launch() - a container, and first gofer, sentry and socket helper if it is the @sandbox of its
+ * pod.  All of them end when the caller does before this returns; l->record is saved before they
+ * would live on.  The stand-in is a child of the caller.
+ */
+int launch(struct launching *l, bool sandbox, struct error *err);
+/* launch_sandbox() - of launch(): l->sync tells when the sentry serves. */
 int launch_sandbox(struct launching *l, struct error *err);
+/* launch_sandbox_ids() - of launch(): the sentry has its namespaces, and gets ids in them. */
+int launch_sandbox_ids(struct launching *l, struct error *err);
+/* launch_tree_read_only() - whether tree @n may not be changed. */
+bool launch_tree_read_only(const struct launching *l, size_t n);
 /* launch_program() - a program of ours, beside this one. Caller frees *ret. */
 int launch_program(const char *name, char **ret, struct error *err);
 /* launch_close() - those of @n descriptors that are open; all become -1. */
 void launch_close(int *fds, size_t n);
 /* launch_await() - until the sentry of l->sync serves, which is closed then. */
 int launch_await(struct launching *l, struct error *err);
-/*
- * launch_container() - trees, zygote, stand-in, and the container in the sentry of
- * l->record->sandbox.  The stand-in is a child of the caller.
- */
-int launch_container(struct launching *l, bool is_sandbox, struct error *err);
 /*
  * launch_standin() - a stand-in with the caller's stdio (or @stdio): *ret_socket is the sentry's
  * end.

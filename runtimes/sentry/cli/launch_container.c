@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starting one container in a pod whose sentry and gofer run, or are about to.
+ * Starting one container, in a pod whose sentry and gofer run or in a new one.
  *
- * Its trees go to the gofer, its zygote is made while the sentry of a new pod still starts, its
- * stand-in takes our stdio; the sentry gets all of it in one request.
+ * Its trees go to the gofer, its stand-in takes our stdio and its zygote is made while the sentry
+ * of a new pod still starts; the sentry gets all of it in one request.
  */
 #include "runtimes/sentry/cli/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,45 +46,100 @@ static int open_live(const char *path, struct error *err)
 	return fd < 0 ? error_errno(err, errno, "open %s", path) : fd;
 }
 
-static int serve_tree(struct launching *l, const char *path, const struct spec_options *o,
-		      bool shared, struct control_request *rq, struct error *err)
-{
-	char *sock cleanup_free = record_path(l->cli, l->record->sandbox, "gofer.sock");
-	int fd cleanup_close =
-		o->follow ? open_live(path, err) : open_tree_of(path, o->recursive, err);
-	bool read_only = o->flags & MS_RDONLY;
-	int handle;
-
-	if (fd < 0)
-		return fd;
-	if (rq->n_trees == CONTROL_TREES_MAX)
-		return error_set(err, E2BIG, "too many mounts");
-	handle = gofer_add_tree(sock, fd, read_only, err);
-	if (handle < 0)
-		return handle;
-	rq->trees[rq->n_trees++] =
-		(struct control_tree){ .handle = (uint32_t)handle, .shared = shared };
-	return 0;
-}
-
 static char *absolute(const char *bundle, const char *path)
 {
 	return path[0] == '/' ? xstrdup(path) : path_join(bundle, path);
 }
 
+static const struct spec_options of_root = { .recursive = true };
+
+/* options_of() - of tree @n: the root is 0, and bind mounts follow in order. */
+static const struct spec_options *options_of(const struct launching *l, size_t n)
+{
+	for (size_t i = 0; n > 0 && i < l->spec->n_mounts; i++)
+		if (l->spec->mounts[i].options.bind && --n == 0)
+			return &l->spec->mounts[i].options;
+	return &of_root;
+}
+
+bool launch_tree_read_only(const struct launching *l, size_t n)
+{
+	return options_of(l, n)->flags & MS_RDONLY;
+}
+
+static int add_tree(struct launching *l, const char *path, const struct spec_options *o,
+		    struct error *err)
+{
+	char *full cleanup_free = absolute(l->bundle, path);
+	int fd = o->follow ? open_live(full, err) : open_tree_of(full, o->recursive, err);
+
+	if (fd >= 0)
+		l->trees[l->n_trees++] = fd;
+	return MIN(fd, 0);
+}
+
+static int open_trees(struct launching *l, struct error *err)
+{
+	int rc;
+
+	l->trees = xcalloc(l->spec->n_mounts + 1, sizeof(*l->trees));
+	rc = add_tree(l, l->spec->root, &of_root, err);
+	for (size_t i = 0; i < l->spec->n_mounts && rc == 0; i++)
+		if (l->spec->mounts[i].options.bind)
+			rc = add_tree(l, l->spec->mounts[i].source, &l->spec->mounts[i].options,
+				      err);
+	return rc == 0 && l->n_trees > CONTROL_TREES_MAX ? error_set(err, E2BIG, "too many mounts")
+							 : rc;
+}
+
+/* serve_trees() - a gofer numbers its trees as it gets them, those of its start first. */
 static int serve_trees(struct launching *l, struct control_request *rq, struct error *err)
 {
-	static const struct spec_options of_root = { .recursive = true };
-	char *root cleanup_free = absolute(l->bundle, l->spec->root);
-	int rc = serve_tree(l, root, &of_root, false, rq, err);
+	char *sock cleanup_free = record_path(l->cli, l->record->sandbox, "gofer.sock");
 
-	for (size_t i = 0; i < l->spec->n_mounts && rc == 0; i++) {
-		const struct spec_mount *m = &l->spec->mounts[i];
-		char *source cleanup_free = absolute(l->bundle, m->source);
+	for (size_t i = 0; i < l->n_trees; i++) {
+		int handle = i < l->n_given ? (int)i
+					    : gofer_add_tree(sock, l->trees[i],
+							     launch_tree_read_only(l, i), err);
 
-		if (m->options.bind)
-			rc = serve_tree(l, source, &m->options, true, rq, err);
+		if (handle < 0)
+			return handle;
+		rq->trees[rq->n_trees++] =
+			(struct control_tree){ .handle = (uint32_t)handle, .shared = i > 0 };
 	}
+	return 0;
+}
+
+/* --- a network without anything in it --------------------------------------------------------- */
+
+/* enter_nowhere() - where a sandbox's processes are, or to be: a new one for a new pod. */
+static int enter_nowhere(struct launching *l, bool new, struct error *err)
+{
+	int there cleanup_close = -1;
+	char path[64];
+
+	l->outside = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (l->outside < 0)
+		return error_errno(err, errno, "open /proc/self/ns/net");
+	if (new)
+		return unshare(CLONE_NEWNET) < 0
+			       ? error_errno(err, errno,
+					     "make an empty network namespace (root is needed)")
+			       : 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", l->record->sentry);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (there < 0 || setns(there, CLONE_NEWNET) < 0)
+		return error_errno(err, errno, "enter %s", path);
+	return 0;
+}
+
+static int leave_nowhere(struct launching *l, struct error *err)
+{
+	int rc = setns(l->outside, CLONE_NEWNET) < 0
+			 ? error_errno(err, errno, "return to the network")
+			 : 0;
+
+	close_fd(&l->outside);
 	return rc;
 }
 
@@ -185,6 +241,7 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	z.owner_uid = z.owner_gid = BOOT_SENTRY_ID;
 	z.stub_uid = z.stub_gid = BOOT_STUB_ID;
 	z.cgroups = &l->cgroups;
+	z.share_network = true;
 	z.set_oom_score_adj = l->spec->process.has_oom_score_adj;
 	z.oom_score_adj = l->spec->process.oom_score_adj;
 	rc = launch_zygote(&z, &got, err);
@@ -193,49 +250,73 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	fds[CONTROL_FD_ZYGOTE] = got.pidfd;
 	fds[CONTROL_FD_LISTENER] = got.listener;
 	fds[CONTROL_FD_PROC] = open_tree_of("/proc", false, err);
-	return fds[CONTROL_FD_PROC] < 0 ? fds[CONTROL_FD_PROC] : 0;
+	return MIN(fds[CONTROL_FD_PROC], 0);
 }
 
-static int fill_fds(struct launching *l, int fds[CONTROL_CREATE_FDS], struct error *err)
+/* start_for() - what the sentry is told of; @fds: enum control_create_fd. */
+static int start_for(struct launching *l, int fds[CONTROL_CREATE_FDS], struct error *err)
 {
 	int rc;
 
 	fds[CONTROL_FD_CONFIG] = fcntl(l->config, F_DUPFD_CLOEXEC, 0);
 	if (fds[CONTROL_FD_CONFIG] < 0)
 		return error_errno(err, errno, "copy a descriptor");
-	rc = start_zygote(l, fds, err);
-	if (rc == 0)
-		rc = launch_stdio(l->stdio, &fds[CONTROL_FD_STDIN], err);
+	rc = launch_stdio(l->stdio, &fds[CONTROL_FD_STDIN], err);
 	if (rc == 0)
 		rc = launch_standin(l->stdio, l->has_tty, &l->cgroups, &fds[CONTROL_FD_STANDIN],
 				    &l->record->pid, err);
-	if (rc == 0)
-		process_start_time(l->record->pid, &l->record->pid_start);
-	return rc;
+	if (rc < 0)
+		return rc;
+	process_start_time(l->record->pid, &l->record->pid_start);
+	if (l->sync >= 0)
+		rc = launch_sandbox_ids(l, err);
+	return rc < 0 ? rc : start_zygote(l, fds, err);
 }
 
-int launch_container(struct launching *l, bool is_sandbox, struct error *err)
+/* create() - everything is there: the sentry makes a container of it. */
+static int create(struct launching *l, bool sandbox, int fds[CONTROL_CREATE_FDS], struct error *err)
 {
 	struct control_request rq;
-	int fds[CONTROL_CREATE_FDS], rc = control_request_init(&rq, CONTROL_CREATE, l->id, err);
+	int rc = control_request_init(&rq, CONTROL_CREATE, l->id, err);
 
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		fds[i] = -1;
-	if (is_sandbox)
-		rq.flags |= CONTROL_SANDBOX | (l->once ? CONTROL_ONCE : 0);
 	if (rc == 0)
 		rc = serve_trees(l, &rq, err);
-	if (rc == 0)
-		rc = fill_fds(l, fds, err);
-	if (rc == 0)
-		rc = launch_await(l, err);
 	if (rc == 0 && l->spec->seccomp) {
 		rq.flags |= CONTROL_HAS_SECCOMP;
 		rc = fds[CONTROL_FD_SECCOMP] = seccomp_compile(l->spec->seccomp, err);
 	}
+	if (sandbox)
+		rq.flags |= CONTROL_SANDBOX | (l->once ? CONTROL_ONCE : 0);
 	if (rc >= 0)
+		rc = launch_await(l, err);
+	if (rc == 0)
+		rc = record_save(l->cli, l->record, err);
+	if (rc == 0)
 		rc = record_call(l->cli, l->record, &rq, fds,
 				 CONTROL_CREATE_FDS - !l->spec->seccomp, NULL, NULL, err);
+	return rc;
+}
+
+int launch(struct launching *l, bool sandbox, struct error *err)
+{
+	int fds[CONTROL_CREATE_FDS], rc = open_trees(l, err), back;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = -1;
+	if (rc == 0) {
+		rc = enter_nowhere(l, sandbox, err);
+		if (rc == 0 && sandbox)
+			rc = launch_sandbox(l, err);
+		if (rc == 0)
+			rc = start_for(l, fds, err);
+		back = leave_nowhere(l, rc < 0 ? NULL : err);
+		rc = rc < 0 ? rc : back;
+	}
+	if (rc == 0)
+		rc = create(l, sandbox, fds, err);
 	launch_close(fds, ARRAY_LEN(fds));
+	launch_close(l->trees, l->n_trees);
+	free(steal_ptr(l->trees));
+	close_fd(&l->sync);
 	return rc;
 }

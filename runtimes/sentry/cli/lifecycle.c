@@ -90,7 +90,9 @@ static int make_cgroup(const struct cli *c, const struct create_options *o, cons
 	if (rc < 0)
 		return rc;
 	r->cgroup = arena_strdup(&r->arena, path);
-	rc = cgroup_create(r->cgroup, err);
+	rc = record_save(c, r, err); /* a delete finds it, wherever we are cut off */
+	if (rc == 0)
+		rc = cgroup_create(r->cgroup, err);
 	if (rc == 0 && s->resources)
 		rc = limits_apply(r->cgroup, s->resources, err);
 	return rc < 0 ? rc : cgroup_open(r->cgroup, ret, err);
@@ -130,23 +132,18 @@ static void begin_record(const struct create_options *o, const struct spec *s, c
 static int launch_all(const struct cli *c, const struct create_options *o, struct launching *l,
 		      struct error *err)
 {
-	bool is_sandbox = strcmp(l->id, l->record->sandbox) == 0;
-	int rc = make_cgroup(c, o, l->spec, l->record, &l->cgroups, err);
+	bool sandbox = strcmp(l->id, l->record->sandbox) == 0;
+	int rc = sandbox ? 0 : join_sandbox(c, l->record, err);
 
-	if (rc < 0)
-		return rc;
-	rc = is_sandbox ? launch_sandbox(l, err) : join_sandbox(c, l->record, err);
-	if (rc == 0) /* so that delete finds what a create that is cut off here leaves */
-		rc = record_save(c, l->record, err);
 	if (rc == 0)
-		rc = launch_container(l, is_sandbox, err);
+		rc = make_cgroup(c, o, l->spec, l->record, &l->cgroups, err);
+	if (rc == 0)
+		rc = launch(l, sandbox, err);
 	fork_cgroups_close(&l->cgroups);
 	if (rc == 0)
 		rc = hooks_run(l->spec->hooks, "prestart", l->record, "created", err);
 	if (rc == 0)
 		rc = hooks_run(l->spec->hooks, "createRuntime", l->record, "created", err);
-	if (rc == 0)
-		rc = record_save(c, l->record, err);
 	if (rc == 0 && o->pid_file)
 		rc = lifecycle_write_pid(o->pid_file, l->record->pid, err);
 	return rc;
@@ -192,9 +189,7 @@ int lifecycle_create(const struct cli *c, const struct create_options *o, struct
 		.id = o->id,
 		.bundle = bundle,
 		.spec = &spec,
-		.cgroups = FORK_CGROUPS_INIT,
-		.log = -1,
-		.sync = -1,
+		LAUNCHING_INIT,
 	};
 	struct host_console terminal cleanup(console_close) = HOST_CONSOLE_INIT;
 	int config cleanup_close = -1;

@@ -42,8 +42,7 @@
 #define STATUS_FD 1 /* what the stub expects there */
 #define EXE_FD	  2
 
-#define ZYGOTE_NAMESPACES \
-	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
+#define ZYGOTE_NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
 
 /* What helper and zygote work with; memory of the launcher, shared with the helper. */
 struct work {
@@ -219,7 +218,10 @@ static void helper_run(struct work *w)
 	if (fork_join(w->launch->cgroups) < 0)
 		helper_fail(w, "join cgroup");
 	become_owner(w);
-	pid = syscall(SYS_clone, ZYGOTE_NAMESPACES | CLONE_PIDFD | SIGCHLD, 0, &w->pidfd, 0, 0);
+	pid = syscall(SYS_clone,
+		      ZYGOTE_NAMESPACES | (own.launch->share_network ? 0 : CLONE_NEWNET) |
+			      CLONE_PIDFD | SIGCHLD,
+		      0, &w->pidfd, 0, 0);
 	if (pid < 0)
 		helper_fail(w, "make the zygote");
 	if (pid == 0)

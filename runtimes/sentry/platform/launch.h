@@ -25,6 +25,7 @@ struct launch {
 	uid_t stub_uid; /* ids of stubs, as numbers of the sentry's user namespace */
 	gid_t stub_gid;
 	const struct fork_cgroups *cgroups; /* NULL: ours */
+	bool share_network; /* the caller's, which has nothing in it; else a new one */
 	int oom_score_adj;
 	bool set_oom_score_adj;
 };
