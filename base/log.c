@@ -23,6 +23,9 @@ static const char *const names[] = { "error", "warn", "info", "debug" };
 static const char *part_name = "bulkhead";
 static enum log_level least = LOG_LEVEL_INFO;
 static int log_fd = STDERR_FILENO;
+static size_t (*own_head)(char *line, size_t size, enum log_level level);
+
+static uint64_t missed; /* atomic */
 
 void log_init(const char *part, enum log_level level)
 {
@@ -33,6 +36,16 @@ void log_init(const char *part, enum log_level level)
 void log_set_fd(int fd)
 {
 	log_fd = fd;
+}
+
+void log_set_head(size_t (*head)(char *line, size_t size, enum log_level level))
+{
+	own_head = head;
+}
+
+uint64_t log_missed(void)
+{
+	return __atomic_load_n(&missed, __ATOMIC_RELAXED);
 }
 
 int log_parse_level(const char *name, enum log_level *ret_level, struct error *err)
@@ -64,6 +77,13 @@ static size_t put_time(char *line, size_t size)
 	return n + (size_t)snprintf(line + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
 }
 
+static size_t put_head(char *line, size_t size, enum log_level level)
+{
+	size_t n = put_time(line, size);
+
+	return n + (size_t)snprintf(line + n, size - n, " %s %s: ", names[level], part_name);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
@@ -73,8 +93,7 @@ void log_write(enum log_level level, const char *format, ...)
 
 	if (!log_enabled(level))
 		return;
-	n = put_time(line, sizeof(line));
-	n += (size_t)snprintf(line + n, sizeof(line) - n, " %s %s: ", names[level], part_name);
+	n = (own_head ? own_head : put_head)(line, sizeof(line), level);
 	va_start(ap, format);
 	rc = vsnprintf(line + n, sizeof(line) - n - 1, format, ap);
 	va_end(ap);
@@ -83,5 +102,6 @@ void log_write(enum log_level level, const char *format, ...)
 		if (line[i] == '\n')
 			line[i] = ' ';
 	line[n++] = '\n';
-	(void)!write(log_fd, line, n);
+	if (write(log_fd, line, n) != (ssize_t)n)
+		__atomic_fetch_add(&missed, 1, __ATOMIC_RELAXED);
 }
