@@ -141,8 +141,8 @@ def suite():
     return "bookworm-backports" if release() == "bookworm" else release()
 
 
-def fetch_kernel(into):
-    """The .deb of the newest kernel of suite(), and its path."""
+def fetch(meta, into):
+    """The .deb of the newest package of suite() that @meta depends on and is called after; its path."""
     for d in ("state/lists/partial", "cache/archives/partial"):
         os.makedirs(os.path.join(into, d))
     uris = run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
@@ -160,10 +160,10 @@ def fetch_kernel(into):
     settings += ["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=root",
                  "-o", "Acquire::Languages=none"]
     run("apt-get", *settings, "update", "-qq")
-    depends = run("apt-cache", *settings, "depends", KERNEL)
-    package = re.search(r"Depends: (linux-image-\S+)", depends)
+    depends = run("apt-cache", *settings, "depends", meta)
+    package = re.search(r"Depends: (%s-\S+)" % re.match("linux-[a-z]+", meta).group(0), depends)
     if not package:
-        raise Failure("%s of %s names no kernel" % (KERNEL, suite()))
+        raise Failure("%s of %s names no package" % (meta, suite()))
     run("apt-get", *settings, "download", "-qq", package.group(1), cwd=into)
     return next(os.path.join(into, n) for n in os.listdir(into) if n.endswith(".deb"))
 
@@ -171,7 +171,7 @@ def fetch_kernel(into):
 def make_kernel(path):
     os.makedirs(path)
     with tempfile.TemporaryDirectory(dir=path) as work:
-        run("dpkg", "-x", fetch_kernel(work), os.path.join(work, "tree"))
+        run("dpkg", "-x", fetch(KERNEL, work), os.path.join(work, "tree"))
         boot = os.path.join(work, "tree/boot")
         image = next(n for n in os.listdir(boot) if n.startswith("vmlinuz-"))
         os.rename(os.path.join(boot, image), os.path.join(path, "vmlinuz"))
@@ -354,7 +354,7 @@ def make_root(path, packages):
 
 
 def kernel_part():
-    return part("kernel", digest(suite(), KERNEL, recipe(make_kernel, fetch_kernel)), make_kernel)
+    return part("kernel", digest(suite(), KERNEL, recipe(make_kernel, fetch)), make_kernel)
 
 
 def build():
