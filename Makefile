@@ -39,7 +39,7 @@ STATIC := $(if $(SAN),,-static-pie -Wl,-z,pack-relative-relocs)
 
 # --- folders that become archives; main files of programs are kept out -------------------------
 
-VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio machine api)
+VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio machine api jail)
 SENTRY_FOLDERS := $(addprefix runtimes/sentry/,kern platform vfs ipc net task fs sys boot cli)
 FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes/bundle \
 	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \
@@ -145,7 +145,7 @@ $(B)/bin/bulkhead-stub: $(STUB_O)
 $(B)/bin/bulkhead-sentry: $(B)/obj/runtimes/sentry/main.o \
 		$(call libs,$(SENTRY_FOLDERS) runtimes/gofer runtimes/cgroup runtimes/bundle base)
 	$(call link,$(LDFLAGS_ALL) $(STATIC),-lyajl_s -lseccomp -lcrypto -lpthread)
-$(B)/bin/bulkhead-vmm: $(B)/obj/runtimes/microvm/main.o $(call libs,$(VMM_FOLDERS) base)
+$(B)/bin/bulkhead-vmm: $(patsubst %.c,$(B)/obj/%.o,$(wildcard runtimes/microvm/*.c)) $(call libs,$(VMM_FOLDERS) base)
 	$(call link,$(LDFLAGS_ALL) $(STATIC) -Wl$(comma)-z$(comma)noseparate-code,-lyajl_s -lpthread)
 # as the stub: without a libc
 $(B)/obj/stub/runtimes/sentry/standin/main.o: STUB_CFLAGS += -DBULKHEAD_VERSION='"$(VERSION)"'

@@ -2,18 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bulkhead-vmm with a real guest: Debian's kernel and an init of ours (guest/init.c).
 
-load ../bats/helper
-
-setup_file() {
-	[ -w /dev/kvm ] || skip "no KVM"
-	export GUEST=${GUEST:-/guest}
-	[ -d "$GUEST" ] || { GUEST=$BATS_FILE_TMPDIR/guest && tests/vm/guest/build "$GUEST"; }
-}
-teardown_file() { :; }
-setup() { cd "$BATS_TEST_TMPDIR" || return; }
-teardown() { :; }
-
-ARGS="console=ttyS0 reboot=k panic=-1 quiet nokaslr i8042.noaux i8042.nomux i8042.dumbkbd random.trust_cpu=on"
+load vmm
 
 # configure ARGUMENTS SECTIONS: the kernel's arguments, and more sections with a comma behind each
 configure() {

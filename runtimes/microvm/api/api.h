@@ -13,15 +13,42 @@
 /* The release of Firecracker whose API this is. */
 #define API_VERSION "1.17.0"
 
-struct api {
-	struct machine *machine;       /* not owned */
-	const char *id;		       /* of the instance; not owned */
-	char *log_path, *metrics_path; /* owned; NULL when not set */
-	int metrics_fd;		       /* owned; -1 when not set */
-	uint64_t requests, failures;   /* of the API since the start */
+#define API_ROUTES_MAX 64
+
+/* What takes time, as the metrics file names it. */
+enum api_latency {
+	API_FULL_SNAPSHOT,
+	API_DIFF_SNAPSHOT,
+	API_LOAD_SNAPSHOT,
+	API_PAUSE,
+	API_RESUME,
+	API_LATENCIES
 };
 
-enum api_when { API_ANY, API_BEFORE_START, API_AFTER_START };
+struct api {
+	struct machine *machine; /* not owned */
+	const char *id;		 /* of the instance; not owned */
+	size_t mmds_max;	 /* bytes that the metadata service holds at most */
+	bool configured; /* something of the machine has been set: no snapshot can be loaded */
+
+	char *log_path, *log_level; /* owned; NULL when not set */
+	bool log_show_level, log_show_origin;
+
+	char *metrics_path, *metrics_properties; /* owned; NULL when not set; properties: JSON */
+	bool metrics_id;
+	int metrics_fd; /* owned; -1 when not set */
+	uint64_t startup_us, startup_cpu_us, latencies_us[API_LATENCIES];
+	struct counter counts[API_ROUTES_MAX], fails[API_ROUTES_MAX]; /* by route */
+	struct counter missed_logs, missed_metrics, deprecated;
+};
+
+enum api_when {
+	API_ANY,
+	API_BEFORE_START, /* sets something of the machine */
+	API_SETTING,	  /* before the start too, but nothing of the machine */
+	API_PLUG,	  /* before the start; later it would want a bus that finds devices */
+	API_AFTER_START
+};
 
 struct api_field {
 	const char *name; /* NULL ends the list */
@@ -31,7 +58,7 @@ struct api_field {
 
 struct api_call {
 	const char *id;		 /* last part of the path; NULL when the route has none */
-	const struct json *body; /* an object with checked fields; NULL for GET */
+	const struct json *body; /* an object with checked fields; NULL without one */
 	struct json_writer *out; /* where a handler that answers with data writes it */
 };
 
@@ -78,9 +105,10 @@ api_handler api_get_info, api_get_version, api_put_actions, api_patch_vm, api_ge
 api_handler api_put_boot_source, api_get_machine_config, api_put_machine_config,
 	api_patch_machine_config;
 api_handler api_put_drive, api_put_net, api_put_entropy;
-api_handler api_put_logger, api_put_metrics;
+api_handler api_put_logger, api_put_metrics, api_put_serial;
+api_handler api_no_pci, api_no_pmem, api_no_memory_hotplug, api_no_cpu_config;
 
-/* api_flush_metrics() - one line of JSON to the metrics file, if there is one. */
-void api_flush_metrics(struct api *api);
+/* api_log_init() - lines of the log have Firecracker's form from now on. */
+void api_log_init(const struct api *api);
 
 #endif

@@ -99,7 +99,9 @@ static int check_state(const struct api *api, enum api_when when, struct error *
 {
 	bool started = api->machine->state != MACHINE_NOT_STARTED;
 
-	if (when == API_BEFORE_START && started)
+	if (when == API_PLUG && started)
+		return error_set(err, ENOTSUP, "PCI is not enabled");
+	if ((when == API_BEFORE_START || when == API_SETTING) && started)
 		return error_set(err, EPERM,
 				 "The requested operation is not supported after starting the "
 				 "microVM.");
@@ -127,6 +129,8 @@ static int call_checked(struct api *api, const struct api_route *route, const ch
 		r = check_state(api, route->when, err);
 	if (r)
 		return r;
+	if (route->when == API_BEFORE_START || (route->when == API_PLUG && body))
+		api->configured = true;
 	r = route->handler(api, &call, err);
 	if (r && route->context)
 		error_wrap(err, "%s", route->context);
@@ -141,7 +145,10 @@ int api_call_route(struct api *api, const struct api_route *route, const char *i
 	bool wants = route->fields != NULL;
 
 	if (!wants && body)
-		return error_set(err, EINVAL, "%s request cannot have a body.", route->method);
+		return str_eq(route->method, "DELETE")
+			       ? error_set(err, EINVAL, "Empty Delete request.")
+			       : error_set(err, EINVAL, "%s request cannot have a body.",
+					   route->method);
 	if (wants && !body)
 		return error_set(err, EINVAL, "Empty %s request.", route->method);
 	if (body && json_parse(&a, body, len, 0, &parsed, err))
@@ -168,6 +175,17 @@ static bool known_method(const char *method)
 	       str_eq(method, "DELETE");
 }
 
+static int count_call(struct api *api, const struct api_route *route, const char *id,
+		      const char *body, size_t len, struct strbuf *out, struct error *err)
+{
+	int r = api_call_route(api, route, id, body, len, out, err);
+
+	counter_add(&api->counts[route - api_routes], 1);
+	if (r)
+		counter_add(&api->fails[route - api_routes], 1);
+	return r;
+}
+
 int api_handle(struct api *api, const char *method, const char *path, const char *body, size_t len,
 	       struct strbuf *out)
 {
@@ -175,7 +193,6 @@ int api_handle(struct api *api, const char *method, const char *path, const char
 	const struct api_route *route;
 	const char *id;
 
-	api->requests++;
 	if (!known_method(method)) {
 		write_fault(out, "error", "Invalid HTTP Method.");
 		return 400;
@@ -184,28 +201,54 @@ int api_handle(struct api *api, const char *method, const char *path, const char
 	if (!route)
 		error_set(&err, EINVAL, "Invalid request method and/or path: %s %s.", method,
 			  path + 1);
-	else if (!api_call_route(api, route, id, body, len, out, &err))
+	else if (!count_call(api, route, id, body, len, out, &err))
 		return out->len ? 200 : 204;
-	api->failures++;
-	log_info("%s %s refused: %s", method, path, err.text);
+	log_error("%s %s refused: %s", method, path, err.text);
 	write_fault(out, "fault_message", err.text);
 	return 400;
 }
 
 /* --- configuration file ----------------------------------------------------------------------- */
 
+/* Sections, and the paths of those that are not called after theirs. */
+static const struct {
+	const char *name, *path;
+} sections[] = {
+	{ "boot-source", "/boot-source" },
+	{ "machine-config", "/machine-config" },
+	{ "cpu-config", "/cpu-config" },
+	{ "drives", "/drives" },
+	{ "network-interfaces", "/network-interfaces" },
+	{ "balloon", "/balloon" },
+	{ "vsock", "/vsock" },
+	{ "logger", "/logger" },
+	{ "metrics", "/metrics" },
+	{ "mmds-config", "/mmds/config" },
+	{ "entropy", "/entropy" },
+	{ "pmem", "/pmem" },
+	{ "serial", "/serial" },
+	{ "memory-hotplug", "/hotplug/memory" },
+};
+
+static const struct api_route *find_section(const char *name)
+{
+	const char *id;
+
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		if (str_eq(sections[i].name, name))
+			return api_find("PUT", sections[i].path, &id);
+	return NULL;
+}
+
 /* load_section() - one PUT, or one for each member of a list of things with ids. */
 static int load_section(struct api *api, const struct json *section, struct error *err)
 {
-	struct strbuf path cleanup_strbuf = { 0 }, out cleanup_strbuf = { 0 };
-	const struct api_route *route;
+	const struct api_route *route = find_section(section->key);
+	struct strbuf out cleanup_strbuf = { 0 };
 	const struct json *item;
-	const char *id;
 	int r = 0;
 
-	strbuf_printf(&path, "/%s", section->key);
-	route = api_find("PUT", path.data, &id);
-	if (!route || str_eq(section->key, "actions"))
+	if (!route)
 		return error_set(err, EINVAL, "unknown section");
 	if (!route->id_field)
 		return call_checked(api, route, NULL, section, &out, err);

@@ -1,15 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handlers about the log and metrics files.
+ * Handlers about the log, the metrics file and the serial port's file; how a line of the log
+ * looks.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <strings.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/mem.h"
 #include "runtimes/microvm/api/api.h"
+
+#define PROPERTIES_MAX 32
+
+/* --- the log ---------------------------------------------------------------------------------- */
+
+static const struct api *log_of;
+
+/* "2026-01-02T03:04:05.123456789 [id:thread:LEVEL] ", the level where it is asked for. */
+static size_t log_head(char *line, size_t size, enum log_level level)
+{
+	static const char *const levels[] = { ":ERROR", ":WARN", ":INFO", ":DEBUG" };
+	char name[16] = "";
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm); /* no time zone: in a chroot there is no file that says it */
+	prctl(PR_GET_NAME, name);
+	n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	return n + (size_t)snprintf(line + n, size - n, ".%09ld [%.64s:%s%s] ", now.tv_nsec,
+				    log_of->id, name, log_of->log_show_level ? levels[level] : "");
+}
+
+void api_log_init(const struct api *api)
+{
+	tzset(); /* reads a file: later a filter of system calls may not let it */
+	log_of = api;
+	log_set_head(log_head);
+}
 
 /* Firecracker has more levels than we have; what is below debug is debug. */
 static int take_level(const char *name, struct error *err)
@@ -21,7 +55,7 @@ static int take_level(const char *name, struct error *err)
 		{ "Error", LOG_LEVEL_ERROR }, { "Warning", LOG_LEVEL_WARN },
 		{ "Warn", LOG_LEVEL_WARN },   { "Info", LOG_LEVEL_INFO },
 		{ "Debug", LOG_LEVEL_DEBUG }, { "Trace", LOG_LEVEL_DEBUG },
-		{ "Off", LOG_LEVEL_ERROR },
+		{ "Off", LOG_LEVEL_OFF },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
@@ -30,7 +64,10 @@ static int take_level(const char *name, struct error *err)
 		log_init("bulkhead-vmm", levels[i].level);
 		return 0;
 	}
-	return error_set(err, EINVAL, "unknown level `%s`", name);
+	return error_set(err, EINVAL,
+			 "unknown level `%s`, expected one of Off, Error, Warning, Info, Debug, "
+			 "Trace",
+			 name);
 }
 
 /* open_output() - a file, or a FIFO without waiting for its reader. */
@@ -38,60 +75,116 @@ static int open_output(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600);
 
-	return fd < 0 ? error_set(err, errno, "%s (os error %d)", strerror(errno), errno) : fd;
+	return fd < 0 ? error_set(err, errno, "%s (os error %d): %s", strerror(errno), errno, path)
+		      : fd;
+}
+
+static void replace(char **to, const char *text)
+{
+	free(*to);
+	*to = xstrdup(text);
 }
 
 int api_put_logger(struct api *api, const struct api_call *call, struct error *err)
 {
 	const char *path = json_get_string(call->body, "log_path", NULL);
-	const char *level = json_get_string(call->body, "level", NULL);
-	int fd, r = level ? take_level(level, err) : 0;
+	const char *level = json_get_string(call->body, "level", "Info");
+	const char *module = json_get_string(call->body, "module", NULL);
+	int fd = -1, r;
 
-	if (r || !path)
+	if (path) {
+		fd = open_output(path, err);
+		if (fd < 0)
+			return error_wrap(err, "Failed to open target file");
+	}
+	r = take_level(level, err);
+	if (r) {
+		close_fd(&fd);
 		return r;
-	fd = open_output(path, err);
-	if (fd < 0)
-		return fd;
-	log_set_fd(fd); /* for as long as the process lives */
-	free(api->log_path);
-	api->log_path = xstrdup(path);
+	}
+	replace(&api->log_level, level);
+	if (path) {
+		log_set_fd(fd); /* for as long as the process lives */
+		replace(&api->log_path, path);
+	}
+	api->log_show_level = json_get_bool(call->body, "show_level", api->log_show_level);
+	api->log_show_origin = json_get_bool(call->body, "show_log_origin", api->log_show_origin);
+	if (api->log_show_origin)
+		log_warn("show_log_origin has no effect: lines of the log have no origin");
+	if (module)
+		log_warn("module has no effect: the log is not cut into modules: %s", module);
 	return 0;
 }
 
-int api_put_metrics(struct api *api, const struct api_call *call, struct error *err)
+/* --- metrics ---------------------------------------------------------------------------------- */
+
+/* take_properties() - names and texts for every line, as JSON.  Return: 0 or -EINVAL. */
+static int take_properties(const struct json *properties, struct strbuf *ret, struct error *err)
+{
+	struct json_writer w = { .out = ret };
+	const struct json *p;
+
+	if (!properties || properties->type == JSON_NULL)
+		return 0;
+	if (properties->len > PROPERTIES_MAX)
+		return error_set(err, E2BIG, "more than %d properties", PROPERTIES_MAX);
+	json_for_each(p, properties) {
+		if (p->type != JSON_STRING)
+			return error_set(err, EINVAL, "property `%s` is no text", p->key);
+	}
+	json_value(&w, properties);
+	return 0;
+}
+
+static int put_metrics(struct api *api, const struct api_call *call, struct error *err)
 {
 	const char *path = json_get_string(call->body, "metrics_path", "");
-	int fd;
+	struct strbuf properties cleanup_strbuf = { 0 };
+	int fd, r;
 
 	if (api->metrics_fd >= 0)
-		return error_set(err, EEXIST,
-				 "Cannot initialize the metrics system due to bad "
-				 "user input: Reinitialization of metrics not allowed.");
+		return error_set(err, EEXIST, "Reinitialization of metrics not allowed.");
+	r = take_properties(json_get(call->body, "properties"), &properties, err);
+	if (r)
+		return r;
 	fd = open_output(path, err);
 	if (fd < 0)
 		return fd;
 	api->metrics_fd = fd;
 	api->metrics_path = xstrdup(path);
+	api->metrics_id = json_get_bool(call->body, "emit_id", false);
+	api->metrics_properties = properties.len ? strbuf_steal(&properties) : NULL;
 	return 0;
 }
 
-void api_flush_metrics(struct api *api)
+int api_put_metrics(struct api *api, const struct api_call *call, struct error *err)
 {
-	struct strbuf line cleanup_strbuf = { 0 };
-	struct json_writer w = { .out = &line };
+	return put_metrics(api, call, err)
+		       ? error_wrap(err,
+				    "Cannot initialize the metrics system due to bad user input")
+		       : 0;
+}
 
-	if (api->metrics_fd < 0)
-		return;
-	json_begin_object(&w);
-	json_put_u64(&w, "utc_timestamp_ms", (uint64_t)clock_wall_ns() / 1000000);
-	json_put_object(&w, "api_server");
-	json_put_u64(&w, "requests", api->requests);
-	json_put_u64(&w, "failures", api->failures);
-	json_end_object(&w);
-	json_put_object(&w, "uart");
-	json_put_u64(&w, "missed_write_count", api->machine->serial.lost_bytes);
-	json_end_object(&w);
-	json_end_object(&w);
-	strbuf_putc(&line, '\n');
-	(void)!write(api->metrics_fd, line.data, line.len);
+/* --- serial port ------------------------------------------------------------------------------ */
+
+int api_put_serial(struct api *api, const struct api_call *call, struct error *err)
+{
+	const char *path = json_get_string(call->body, "serial_out_path", NULL);
+	const struct json *limiter = json_get(call->body, "rate_limiter");
+	struct machine_config *c = &api->machine->config;
+	int fd = -1;
+
+	if (limiter && limiter->type != JSON_NULL)
+		return error_set(err, ENOTSUP,
+				 "a rate limiter of the serial port is not supported");
+	if (path) {
+		fd = open_output(path, err);
+		if (fd < 0)
+			return error_wrap(err, "Failed to open serial_out_path");
+	}
+	close_fd(&c->serial_fd);
+	free(c->serial_path);
+	c->serial_fd = fd;
+	c->serial_path = path ? xstrdup(path) : NULL;
+	return 0;
 }

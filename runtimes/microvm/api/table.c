@@ -33,22 +33,44 @@ const struct api_route api_routes[] = {
 	{ "PATCH", "/machine-config", API_BEFORE_START, NULL, "Machine config error",
 	  FIELDS(TAKES("vcpu_count", JSON_NUMBER) TAKES("mem_size_mib", JSON_NUMBER)
 		 MACHINE_OPTIONAL), api_patch_machine_config },
-	{ "PUT", "/drives/", API_BEFORE_START, "drive_id", "Drive config error",
+	{ "PUT", "/drives/", API_PLUG, "drive_id", "Drive config error",
 	  FIELDS(NEEDS("drive_id", JSON_STRING) NEEDS("is_root_device", JSON_BOOL)
 		 TAKES("path_on_host", JSON_STRING) TAKES("is_read_only", JSON_BOOL)
 		 TAKES("partuuid", JSON_STRING) TAKES("cache_type", JSON_STRING)
 		 TAKES("io_engine", JSON_STRING)), api_put_drive },
-	{ "PUT", "/network-interfaces/", API_BEFORE_START, "iface_id", "Network config error",
+	{ "DELETE", "/drives/", API_AFTER_START, NULL, NULL, NULL, api_no_pci },
+	{ "PUT", "/network-interfaces/", API_PLUG, "iface_id", "Network config error",
 	  FIELDS(NEEDS("iface_id", JSON_STRING) NEEDS("host_dev_name", JSON_STRING)
 		 TAKES("guest_mac", JSON_STRING) TAKES("mtu", JSON_NUMBER)), api_put_net },
+	{ "DELETE", "/network-interfaces/", API_AFTER_START, NULL, NULL, NULL, api_no_pci },
+	{ "PUT", "/pmem/", API_PLUG, "id", "Pmem config error",
+	  FIELDS(NEEDS("id", JSON_STRING) NEEDS("path_on_host", JSON_STRING)
+		 TAKES("root_device", JSON_BOOL) TAKES("read_only", JSON_BOOL)
+		 TAKES("rate_limiter", JSON_OBJECT)), api_no_pmem },
+	{ "PATCH", "/pmem/", API_AFTER_START, "id", NULL,
+	  FIELDS(NEEDS("id", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)), api_no_pmem },
+	{ "DELETE", "/pmem/", API_AFTER_START, NULL, NULL, NULL, api_no_pci },
+	{ "GET", "/hotplug/memory", API_AFTER_START, NULL, NULL, NULL, api_no_memory_hotplug },
+	{ "PUT", "/hotplug/memory", API_BEFORE_START, NULL, "Memory hotplug config error",
+	  FIELDS(NEEDS("total_size_mib", JSON_NUMBER) TAKES("slot_size_mib", JSON_NUMBER)
+		 TAKES("block_size_mib", JSON_NUMBER)), api_no_memory_hotplug },
+	{ "PATCH", "/hotplug/memory", API_AFTER_START, NULL, "Memory hotplug update error",
+	  FIELDS(NEEDS("requested_size_mib", JSON_NUMBER)), api_no_memory_hotplug },
+	{ "PUT", "/cpu-config", API_SETTING, NULL, NULL,
+	  FIELDS(TAKES("kvm_capabilities", JSON_ARRAY) TAKES("cpuid_modifiers", JSON_ARRAY)
+		 TAKES("msr_modifiers", JSON_ARRAY)), api_no_cpu_config },
 	{ "PUT", "/entropy", API_BEFORE_START, NULL, "Entropy config error",
 	  FIELDS(), api_put_entropy },
-	{ "PUT", "/logger", API_BEFORE_START, NULL, "Logger error",
+	{ "PUT", "/serial", API_SETTING, NULL, "Serial config error",
+	  FIELDS(TAKES("serial_out_path", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)),
+	  api_put_serial },
+	{ "PUT", "/logger", API_SETTING, NULL, "Logger error",
 	  FIELDS(TAKES("log_path", JSON_STRING) TAKES("level", JSON_STRING)
 		 TAKES("show_level", JSON_BOOL) TAKES("show_log_origin", JSON_BOOL)
 		 TAKES("module", JSON_STRING)), api_put_logger },
-	{ "PUT", "/metrics", API_BEFORE_START, NULL, "Metrics error",
-	  FIELDS(NEEDS("metrics_path", JSON_STRING)), api_put_metrics },
+	{ "PUT", "/metrics", API_SETTING, NULL, "Metrics error",
+	  FIELDS(NEEDS("metrics_path", JSON_STRING) TAKES("emit_id", JSON_BOOL)
+		 TAKES("properties", JSON_OBJECT)), api_put_metrics },
 	{ "PATCH", "/vm", API_AFTER_START, NULL, NULL,
 	  FIELDS(NEEDS("state", JSON_STRING)), api_patch_vm },
 	{ "GET", "/vm/config", API_ANY, NULL, NULL, NULL, api_get_vm_config },
@@ -56,3 +78,4 @@ const struct api_route api_routes[] = {
 /* clang-format on */
 
 const size_t api_n_routes = ARRAY_LEN(api_routes);
+_Static_assert(ARRAY_LEN(api_routes) <= API_ROUTES_MAX, "a route without its counters");

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "runtimes/microvm/api/api.h"
+#include "runtimes/microvm/api/metrics.h"
 
 static const char *const state_names[] = {
 	[MACHINE_NOT_STARTED] = "Not started",
@@ -92,15 +92,20 @@ int api_patch_vm(struct api *api, const struct api_call *call, struct error *err
 {
 	const char *state = json_get_string(call->body, "state", "");
 
-	if (str_eq(state, "Paused"))
+	int64_t start = clock_monotonic_ns();
+
+	if (str_eq(state, "Paused")) {
 		machine_pause(api->machine);
-	else if (str_eq(state, "Resumed"))
+		api_note_latency(api, API_PAUSE, start);
+	} else if (str_eq(state, "Resumed")) {
 		machine_resume(api->machine);
-	else
+		api_note_latency(api, API_RESUME, start);
+	} else {
 		return error_set(err, EINVAL,
 				 "An error occurred when deserializing the json body of a request: "
 				 "unknown variant `%s`, expected `Paused` or `Resumed`.",
 				 state);
+	}
 	return 0;
 }
 
@@ -265,10 +270,48 @@ static void write_boot(struct json_writer *w, const struct machine_config *c)
 	json_end_object(w);
 }
 
+static void write_logs(struct json_writer *w, const struct api *api)
+{
+	json_key(w, "logger");
+	if (api->log_level) {
+		json_begin_object(w);
+		json_put_string(w, "log_path", api->log_path);
+		json_put_string(w, "level", api->log_level);
+		json_put_bool(w, "show_level", api->log_show_level);
+		json_put_bool(w, "show_log_origin", api->log_show_origin);
+		json_put_string(w, "module", NULL);
+		json_end_object(w);
+	} else {
+		json_null(w);
+	}
+	json_key(w, "metrics");
+	if (api->metrics_path) {
+		json_begin_object(w);
+		json_put_string(w, "metrics_path", api->metrics_path);
+		json_put_bool(w, "emit_id", api->metrics_id);
+		json_end_object(w);
+	} else {
+		json_null(w);
+	}
+}
+
+static void write_serial(struct json_writer *w, const struct machine_config *c)
+{
+	json_key(w, "serial");
+	if (!c->serial_path) {
+		json_null(w);
+		return;
+	}
+	json_begin_object(w);
+	json_put_string(w, "serial_out_path", c->serial_path);
+	json_put_string(w, "rate_limiter", NULL);
+	json_end_object(w);
+}
+
 int api_get_vm_config(struct api *api, const struct api_call *call, struct error *err)
 {
-	static const char *const unset[] = { "balloon", "cpu-config", "mmds-config",
-					     "vsock",	"serial",     "memory-hotplug" };
+	static const char *const unset[] = { "balloon", "cpu-config", "mmds-config", "vsock",
+					     "memory-hotplug" };
 	const struct machine_config *c = &api->machine->config;
 	struct json_writer *w = call->out;
 
@@ -290,8 +333,8 @@ int api_get_vm_config(struct api *api, const struct api_call *call, struct error
 	json_end_array(w);
 	for (size_t i = 0; i < ARRAY_LEN(unset); i++)
 		json_put_string(w, unset[i], NULL);
-	json_put_string(w, "logger", NULL);
-	json_put_string(w, "metrics", NULL);
+	write_serial(w, c);
+	write_logs(w, api);
 	json_end_object(w);
 	return 0;
 }

@@ -112,6 +112,7 @@ static void keyboard_read(void *device, uint64_t offset, uint8_t *bytes, unsigne
 	struct keyboard *k = device;
 
 	memset(bytes, 0, len);
+	counter_add(&k->reads, 1);
 	pthread_mutex_lock(&k->lock);
 	if (offset == OFFSET_DATA)
 		bytes[0] = pop(k);
@@ -126,7 +127,9 @@ static void keyboard_write(void *device, uint64_t offset, const uint8_t *bytes, 
 
 	if (len != 1)
 		return;
+	counter_add(&k->writes, 1);
 	if (offset == OFFSET_COMMAND && bytes[0] == CMD_RESET) {
+		counter_add(&k->resets, 1);
 		k->reset(k->owner);
 		return;
 	}

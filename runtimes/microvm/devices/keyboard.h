@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "runtimes/microvm/devices/bus.h"
+#include "runtimes/microvm/kvm/counter.h"
 
 #define KEYBOARD_PORT  0x60 /* data; 0x64 is status and command */
 #define KEYBOARD_PORTS 5
@@ -23,6 +24,7 @@ struct keyboard {
 	uint8_t control, output_port, command; /* command: waits for its data byte; 0 none */
 	uint8_t queue[KEYBOARD_ROOM];
 	unsigned int head, len;
+	struct counter reads, writes, resets;
 };
 
 extern const struct bus_ops keyboard_ops;

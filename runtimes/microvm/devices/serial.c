@@ -60,6 +60,7 @@ static uint8_t rx_pop(struct serial *s)
 	byte = s->rx[s->rx_head];
 	s->rx_head = (s->rx_head + 1) % SERIAL_RX_ROOM;
 	s->rx_len--;
+	counter_add(&s->read, 1);
 	return byte;
 }
 
@@ -73,8 +74,10 @@ static void transmit(struct serial *s, uint8_t byte)
 			interrupt(s);
 		return;
 	}
-	if (s->out_fd >= 0 && (poll(&p, 1, 0) != 1 || write(s->out_fd, &byte, 1) != 1))
-		s->lost_bytes++;
+	if (s->out_fd >= 0)
+		counter_add(poll(&p, 1, 0) == 1 && write(s->out_fd, &byte, 1) == 1 ? &s->written
+										   : &s->lost,
+			    1);
 	if (s->ier & IER_TX) {
 		s->tx_pending = true;
 		interrupt(s);

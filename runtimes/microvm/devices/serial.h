@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "runtimes/microvm/devices/bus.h"
+#include "runtimes/microvm/kvm/counter.h"
 
 #define SERIAL_PORT    0x3f8
 #define SERIAL_PORTS   8
@@ -18,9 +19,9 @@
 
 struct serial {
 	pthread_mutex_t lock;
-	int out_fd;	     /* -1: output is dropped; not owned */
-	int irq_fd;	     /* eventfd bound to SERIAL_GSI; owned by the machine */
-	uint64_t lost_bytes; /* output that out_fd did not take at once */
+	int out_fd;			    /* -1: output is dropped; not owned */
+	int irq_fd;			    /* eventfd bound to SERIAL_GSI; owned by the machine */
+	struct counter written, lost, read; /* bytes; lost: out_fd did not take them at once */
 	uint8_t ier, lcr, mcr, scratch, divisor[2];
 	bool tx_pending; /* the transmitter's interrupt has not been read from IIR */
 	uint8_t rx[SERIAL_RX_ROOM];

@@ -20,7 +20,11 @@
 void machine_config_init(struct machine_config *c)
 {
 	*c = (struct machine_config){
-		.kernel_fd = -1, .initrd_fd = -1, .vcpu_count = 1, .memory_mib = 128
+		.kernel_fd = -1,
+		.initrd_fd = -1,
+		.serial_fd = -1,
+		.vcpu_count = 1,
+		.memory_mib = 128,
 	};
 }
 
@@ -35,6 +39,8 @@ void machine_config_finish(struct machine_config *c)
 	free(c->boot_args);
 	close_fd(&c->kernel_fd);
 	close_fd(&c->initrd_fd);
+	free(c->serial_path);
+	close_fd(&c->serial_fd);
 	machine_config_init(c);
 }
 

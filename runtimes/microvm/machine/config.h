@@ -41,6 +41,8 @@ struct machine_config {
 	uint64_t memory_mib;
 	bool smt, track_dirty, boot_timer;
 	enum guest_pages pages;
+	char *serial_path; /* owned; NULL: the serial port is standard output */
+	int serial_fd;	   /* owned */
 	unsigned int n_drives;
 	struct drive_config drives[CONFIG_DRIVES_MAX];
 	unsigned int n_nets;

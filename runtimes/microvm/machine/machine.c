@@ -83,7 +83,8 @@ static int add_legacy(struct machine *m, struct error *err)
 		r = machine_irq_line(m, KEYBOARD_GSI, &m->keyboard_irq, err);
 	if (r)
 		return r;
-	serial_init(&m->serial, STDOUT_FILENO, m->serial_irq);
+	serial_init(&m->serial, m->config.serial_fd >= 0 ? m->config.serial_fd : STDOUT_FILENO,
+		    m->serial_irq);
 	keyboard_init(&m->keyboard, m->keyboard_irq, machine_was_reset, m);
 	r = bus_add(&m->ports, SERIAL_PORT, SERIAL_PORTS, &serial_ops, &m->serial);
 	if (!r)
@@ -157,6 +158,7 @@ static int start_threads(struct machine *m, struct error *err)
 	vcpu_group_init(&m->group);
 	m->group.ports = &m->ports;
 	m->group.mmio = &m->mmio;
+	m->group.began = m->vcpu_began;
 	m->group.ended = machine_ended;
 	m->group.owner = m;
 	/* The first vCPU comes last: until it sends them their start the others only wait. */

@@ -42,6 +42,7 @@ struct machine {
 	struct loop *loop;			 /* not owned */
 	void (*on_end)(void *owner, int status); /* on the loop: the guest has ended */
 	void *owner;
+	int (*vcpu_began)(void); /* on each vCPU's thread, before its guest runs; may be NULL */
 	struct guest_memory memory;
 	struct vm vm;
 	struct bus ports, mmio;

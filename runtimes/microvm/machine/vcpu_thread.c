@@ -19,6 +19,8 @@
 
 #define KICK_SIGNAL (SIGRTMIN)
 
+static const int faults[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL };
+
 void vcpu_group_init(struct vcpu_group *g)
 {
 	pthread_mutex_init(&g->lock, NULL);
@@ -55,9 +57,13 @@ static int serve_exit(struct vcpu_thread *t)
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
+		counter_add(run->io.direction == KVM_EXIT_IO_IN ? &t->group->io_in
+								: &t->group->io_out,
+			    1);
 		serve_port(t->group->ports, run);
 		return -1;
 	case KVM_EXIT_MMIO:
+		counter_add(run->mmio.is_write ? &t->group->mmio_write : &t->group->mmio_read, 1);
 		serve_mmio(t->group->mmio, run);
 		return -1;
 	case KVM_EXIT_INTR:
@@ -122,11 +128,17 @@ static void *thread_run(void *data)
 	pthread_setname_np(pthread_self(), name);
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
+	/* of our own faults: blocked, they would end the process without a word */
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+		sigaddset(&set, faults[i]);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	do {
+	status = t->group->began && t->group->began() ? 1 : -1;
+	while (status < 0) {
 		wait_while_paused(t->group);
 		status = run_once(t);
-	} while (status < 0);
+	}
+	if (status)
+		counter_add(&t->group->failures, 1);
 	t->group->ended(t->group->owner, status);
 	return NULL;
 }

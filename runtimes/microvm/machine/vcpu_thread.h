@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "runtimes/microvm/devices/bus.h"
+#include "runtimes/microvm/kvm/counter.h"
 #include "runtimes/microvm/kvm/vcpu.h"
 
 /* What all vCPUs of a machine share. */
@@ -21,9 +22,12 @@ struct vcpu_group {
 	bool pause;		/* under lock: vCPUs are to stand still */
 	unsigned int n_paused;	/* under lock */
 	const struct bus *ports, *mmio;
+	/* a thread begins; may be NULL.  Return: 0, or the machine ends with 1 */
+	int (*began)(void);
 	/* a vCPU is at its end: the guest shut down (0) or KVM failed (1); on its thread */
 	void (*ended)(void *owner, int status);
 	void *owner;
+	struct counter io_in, io_out, mmio_read, mmio_write, failures; /* exits */
 };
 
 struct vcpu_thread {

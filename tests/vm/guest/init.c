@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Init of a test guest: alone in its initramfs, it does what the kernel's command line names.
+ * Init of a test guest: alone in its initramfs or root file system, it does what the kernel's
+ * command line, or else the file /guest.arguments, names.
  *
  *   guest.modules=A,B   load /A.ko, /B.ko, in this order
  *   guest.disk=DEVICE   write a pattern to it past the first MiB, flush, read it back; print a
@@ -81,7 +82,9 @@ static void set_up(void)
 	for (int i = 0; i < 3; i++)
 		dup2(fd, i);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	fd = open("/guest.arguments", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && read(fd, command_line, sizeof(command_line) - 1) < 0)
 		puts("GUEST has no command line");
 }

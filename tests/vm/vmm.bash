@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# For checks of bulkhead-vmm with a real guest: an API server in the background, requests to it.
+
+# shellcheck source=tests/bats/helper.bash
+. "$BATS_TEST_DIRNAME/../bats/helper.bash"
+
+# shellcheck disable=SC2034 # for the tests
+ARGS="console=ttyS0 reboot=k panic=-1 quiet nokaslr i8042.noaux i8042.nomux i8042.dumbkbd random.trust_cpu=on"
+
+setup_file() {
+	[ -w /dev/kvm ] || skip "no KVM"
+	export GUEST=${GUEST:-/guest}
+	[ -d "$GUEST" ] || { GUEST=$BATS_FILE_TMPDIR/guest && "$BATS_TEST_DIRNAME/guest/build" "$GUEST"; }
+}
+teardown_file() { :; }
+setup() { cd "$BATS_TEST_TMPDIR" || return; }
+teardown() {
+	local pid
+	for pid in ${VMM_PIDS:-}; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || tail -v -n 40 ./*.out ./*.log 2>/dev/null
+}
+
+# vmm NAME [OPTION...] - starts one with its API at ./NAME.sock, output in NAME.out, log in NAME.log;
+# its pid is in VMM
+vmm() {
+	"$BIN/bulkhead-vmm" --api-sock "$1.sock" --id "$1" "${@:2}" </dev/null >"$1.out" 2>"$1.log" 3>&- &
+	VMM=$!
+	VMM_PIDS="${VMM_PIDS:-} $VMM"
+	eventually [ -S "$1.sock" ]
+}
+
+# ask NAME - requests from standard input
+ask() { "$BATS_TEST_DIRNAME/requests" "$1.sock"; }
+
+# says FILE TEXT, in the end
+says() {
+	local end=$((SECONDS + 240))
+	until grep -q -- "$2" "$1"; do
+		[ $SECONDS -lt $end ] || { echo "no '$2' in $1" && return 1; }
+		sleep 0.2
+	done
+}
+
+# ends_with STATUS PID - waits for it.  (Not in a subshell: it is no child of that.)
+ends_with() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" = "$1" ] || { echo "ended with $status, not $1" && return 1; }
+}
