@@ -56,8 +56,8 @@
 #define STUB_RESERVED_CALL 4000
 enum stub_reserved {
 	STUB_RESERVED_ORDER = 1, /* the zygote: wait for an order. Answer: cookie of the new stub */
-	STUB_RESERVED_ADOPT, /* a new process: args[1] the cookie. Channel arrives as descriptor 0
-			      */
+	/* a new process: args[1] the cookie, args[2] its CPU. Channel arrives as descriptor 0 */
+	STUB_RESERVED_ADOPT,
 	STUB_RESERVED_FETCH, /* args[1] a token. Descriptors 0 and 1 arrive */
 };
 
@@ -84,6 +84,11 @@ enum channel_kind {
 	CHANNEL_COMMANDS_DONE, /* result: of the last command */
 	CHANNEL_CLONE_FAILED,  /* result: -errno of the host */
 	CHANNEL_CHECK,	       /* as CHANNEL_CALL: may the stub serve this call? */
+	/*
+	 * A CALL of exit or exit_group by the only thread, which does not wait for the answer.
+	 * args[1]: CPU time of the process, as the host cannot be asked for it any more.
+	 */
+	CHANNEL_LAST_CALL,
 };
 
 enum channel_answer {

@@ -57,6 +57,8 @@ struct stub_process {
 	struct list threads;
 	struct list in_watched; /* from adoption to death, see housekeeper.c */
 	bool told_to_exit;	/* its last thread was asked to end */
+	bool death_untold;	/* until its last call has been served */
+	uint64_t last_cpu_ns;	/* what it says that it used, once it has made its last call */
 	atomic_bool dead;
 	atomic_bool killed, stopped; /* asked for, perhaps before there was a pidfd */
 };
@@ -126,6 +128,11 @@ void thread_release(struct stub_thread *t);
 void thread_put(struct stub_thread *t);
 /* process_adopted() - the host process is known: watch its death. @pidfd is taken over. */
 void process_adopted(struct stub_process *p, pid_t host_pid, int pidfd);
+/*
+ * thread_is_leaving() - its last request is a LAST_CALL: it is served though the process may be
+ * dead, and before anybody hears of that.
+ */
+bool thread_is_leaving(const struct stub_thread *t);
 /* process_died() - called by the housekeeper when the pidfd says so. */
 void process_died(struct stub_process *p);
 
@@ -138,6 +145,8 @@ bool clone_undo(struct stub_thread *child);
 
 /* server_assign() - a serving thread for @t, which begins to wait on its channel. */
 int server_assign(struct stub_thread *t);
+/* server_hold() - that of @t, which has not begun yet, to @cpu, where @t runs. */
+void server_hold(struct stub_thread *t, uint32_t cpu);
 /* server_stop() - the server of @t leaves it soon, with thread_gone(). */
 void server_stop(struct stub_thread *t);
 /* server_nudge() - again, for one that a hostile process keeps asleep. */

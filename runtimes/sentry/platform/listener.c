@@ -30,22 +30,38 @@
 
 /* Numbers come back as results of system calls, so they are positive. */
 #define NUMBER_MASK 0x7fffffffffffffffull
+#define N_NUMBERS   32 /* that are made at once; getrandom(2) gives so much whole */
 
 static struct {
 	pthread_mutex_t lock;
 	struct list open;
-} tickets = { PTHREAD_MUTEX_INITIALIZER, { &tickets.open, &tickets.open } };
+	uint64_t numbers[N_NUMBERS];
+	uint32_t n_numbers; /* not used yet */
+} tickets = { .lock = PTHREAD_MUTEX_INITIALIZER, .open = { &tickets.open, &tickets.open } };
+
+/* next_number() - a random one that is not 0. Preconditions: holds tickets.lock. */
+static uint64_t next_number(void)
+{
+	uint64_t n = 0;
+
+	while (!n) {
+		if (!tickets.n_numbers) {
+			if (getrandom(tickets.numbers, sizeof(tickets.numbers), 0) !=
+			    sizeof(tickets.numbers))
+				abort(); /* cannot happen once the host has booted */
+			tickets.n_numbers = N_NUMBERS;
+		}
+		n = tickets.numbers[--tickets.n_numbers] & NUMBER_MASK;
+		tickets.numbers[tickets.n_numbers] = 0;
+	}
+	return n;
+}
 
 void ticket_open(struct ticket *k, struct stub_thread *t)
 {
 	k->thread = t;
-	k->number = 0;
-	while (!k->number) {
-		if (getrandom(&k->number, sizeof(k->number), 0) != sizeof(k->number))
-			abort(); /* cannot happen once the host has booted */
-		k->number &= NUMBER_MASK;
-	}
 	pthread_mutex_lock(&tickets.lock);
+	k->number = next_number();
 	list_add(&tickets.open, &k->in_tickets);
 	pthread_mutex_unlock(&tickets.lock);
 }
@@ -106,6 +122,7 @@ static int adopt(struct zygote *z, const struct seccomp_notif *n)
 		return -EPERM;
 	list_remove(&k->in_tickets);
 	k->thread->adopted = true;
+	server_hold(k->thread, (uint32_t)n->data.args[2]);
 	fd = steal_fd(&k->thread->process->channel->fd);
 	/* From here on it may die at any time, and be freed. */
 	process_adopted(k->thread->process, (pid_t)n->pid, steal_fd(&pidfd));

@@ -198,6 +198,8 @@ int stub_munmap(struct stub_thread *t, uint64_t addr, uint64_t len);
 struct stub_patch_counts stub_patched(struct stub_process *p);
 /* stub_area() - the stub's own part of the address space, to be hidden from maps. */
 void stub_area(struct stub_process *p, uint64_t *ret_start, uint64_t *ret_end);
+/* stub_cpu_ns() - CPU time of its host process, in part as that says itself; 0: not known. */
+int64_t stub_cpu_ns(struct stub_process *p);
 /* stub_host_pid() - for /proc/<pid>/maps and friends below the zygote's proc directory. */
 pid_t stub_host_pid(struct stub_process *p);
 int stub_proc_dir(struct stub_process *p);

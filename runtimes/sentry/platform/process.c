@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -62,14 +63,47 @@ struct stub_thread *thread_new(struct stub_process *p, uint32_t slot, void *owne
 	return t;
 }
 
+bool thread_is_leaving(const struct stub_thread *t)
+{
+	return __atomic_load_n(&t->control->kind, __ATOMIC_SEQ_CST) == CHANNEL_LAST_CALL;
+}
+
+/* Preconditions: holds p->lock. */
+static bool any_is_leaving(struct stub_process *p)
+{
+	struct stub_thread *t;
+
+	list_for_each(t, &p->threads, in_process)
+		if (thread_is_leaving(t))
+			return true;
+	return false;
+}
+
+static void tell_death(struct stub_process *p)
+{
+	void *owner;
+
+	pthread_mutex_lock(&p->lock);
+	owner = p->owner;
+	pthread_mutex_unlock(&p->lock);
+	if (owner)
+		platform_ops->died(owner, p->told_to_exit ? 0 : SIGKILL);
+	process_unref(p);
+}
+
 void thread_release(struct stub_thread *t)
 {
 	struct stub_process *p = t->process;
+	bool untold;
 
 	pthread_mutex_lock(&p->lock);
 	list_remove(&t->in_process);
 	t->gone = true;
+	untold = p->death_untold && !any_is_leaving(p);
+	p->death_untold &= !untold;
 	pthread_mutex_unlock(&p->lock);
+	if (untold)
+		tell_death(p);
 	housekeeper_remove_stopping(t);
 	/* The leader's slot holds what all threads share, and goes with the process. */
 	if (t->slot != p->leader_slot)
@@ -107,17 +141,17 @@ void process_adopted(struct stub_process *p, pid_t host_pid, int pidfd)
 void process_died(struct stub_process *p)
 {
 	struct stub_thread *t;
-	void *owner;
+	bool told;
 
 	pthread_mutex_lock(&p->lock);
 	atomic_store(&p->dead, true);
 	list_for_each(t, &p->threads, in_process)
 		server_stop(t);
-	owner = p->owner;
+	told = !any_is_leaving(p);
+	p->death_untold = !told;
 	pthread_mutex_unlock(&p->lock);
-	if (owner)
-		platform_ops->died(owner, p->told_to_exit ? 0 : SIGKILL);
-	process_unref(p);
+	if (told)
+		tell_death(p);
 }
 
 /* A child that has not adopted yet gets it when it does: see process_adopted(). */
@@ -159,6 +193,21 @@ void stub_process_set_owner(struct stub_process *p, void *owner)
 	pthread_mutex_lock(&p->lock);
 	p->owner = owner;
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* As clock_gettime(2) takes it; clock_getcpuclockid(3) would make a system call to check it. */
+#define CPU_CLOCK_OF(pid) ((clockid_t)(~(unsigned int)(pid) << 3 | 2))
+
+int64_t stub_cpu_ns(struct stub_process *p)
+{
+	pid_t pid = stub_host_pid(p);
+	struct timespec ts;
+
+	if (p->last_cpu_ns)
+		return (int64_t)p->last_cpu_ns;
+	if (pid <= 0 || clock_gettime(CPU_CLOCK_OF(pid), &ts))
+		return 0;
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
 pid_t stub_host_pid(struct stub_process *p)

@@ -23,12 +23,14 @@
 
 #define STACK_BYTES (128 << 10)
 #define MAX_IDLE    8
+#define MAX_CPU_NS  (1ull << 55) /* of one process: a year */
 
 struct server {
 	struct list in_idle;
 	struct stub_thread *thread; /* NULL while idle */
 	uint32_t word;		    /* futex: changes when there is a thread */
-	int cpu;
+	pid_t tid;
+	int cpu; /* that it is held to; -1: none */
 	jmp_buf base;
 };
 
@@ -57,23 +59,42 @@ void host_futex_wait_ms(uint32_t *word, uint32_t value, int ms)
 	syscall(SYS_futex, word, FUTEX_WAIT, value, &t, NULL, 0);
 }
 
+/* futex_move() - who sleeps on @from, which holds @value, sleeps on @to now. */
+static void futex_move(uint32_t *from, uint32_t value, uint32_t *to)
+{
+	syscall(SYS_futex, from, FUTEX_CMP_REQUEUE, 0, 1ul, to, value);
+}
+
 void host_futex_wake(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* follow() - to the CPU of the stub; what it says is only a hint. */
-static void follow(struct stub_thread *t)
+/* hold() - @s to @cpu, which a stub has said: only a hint. */
+static void hold(struct server *s, uint32_t cpu)
 {
-	uint32_t cpu = __atomic_load_n(&t->control->cpu, __ATOMIC_RELAXED);
 	cpu_set_t set;
 
-	if (!self || cpu == (uint32_t)self->cpu || cpu >= CPU_SETSIZE)
+	if (cpu == (uint32_t)s->cpu || cpu >= CPU_SETSIZE)
 		return;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set); /* refused outside of our cpuset: stay */
-	self->cpu = (int)cpu;
+	sched_setaffinity(s->tid, sizeof(set), &set); /* refused outside of our cpuset: stay */
+	s->cpu = (int)cpu;
+}
+
+/* follow() - to the CPU of the stub. */
+static void follow(struct stub_thread *t)
+{
+	if (self)
+		hold(self, __atomic_load_n(&t->control->cpu, __ATOMIC_RELAXED));
+}
+
+void server_hold(struct stub_thread *t, uint32_t cpu)
+{
+	/* A new one has no number yet; it follows later. */
+	if (t->server && t->server->tid)
+		hold(t->server, cpu);
 }
 
 int thread_wait(struct stub_thread *t)
@@ -88,7 +109,8 @@ int thread_wait(struct stub_thread *t)
 		host_futex_wait(&c->request, t->seen);
 	}
 	__atomic_store_n(&c->sentry_sleeps, 0, __ATOMIC_RELAXED);
-	if (atomic_load(&t->stop))
+	/* What a process has said last counts, though it is dead by now. */
+	if (atomic_load(&t->stop) && !thread_is_leaving(t))
 		return -ESRCH;
 	t->seen = now;
 	atomic_store(&t->busy, true);
@@ -159,7 +181,7 @@ static void clone_refused(struct stub_thread *t)
 static bool begin(struct stub_thread *t)
 {
 	pthread_mutex_lock(&t->process->lock);
-	t->started = !atomic_load(&t->stop);
+	t->started = t->owner && (!atomic_load(&t->stop) || thread_is_leaving(t));
 	pthread_mutex_unlock(&t->process->lock);
 	return t->started;
 }
@@ -236,6 +258,20 @@ static void serve_check(struct stub_thread *t)
 	thread_answer(t, good ? CHANNEL_ALLOW : CHANNEL_RETURN);
 }
 
+static void serve_last_call(struct stub_thread *t)
+{
+	uint32_t nr = __atomic_load_n(&t->control->nr, __ATOMIC_RELAXED);
+
+	if (nr == SYS_exit || nr == SYS_exit_group) {
+		t->process->last_cpu_ns =
+			MIN(__atomic_load_n(&t->control->args[1], __ATOMIC_RELAXED), MAX_CPU_NS);
+		serve_call(t);
+	}
+	/* Not what it says it is, or it was refused: its thread is gone all the same. */
+	stub_kill(t->process);
+	stub_exit_thread(t);
+}
+
 static void serve_signal(struct stub_thread *t)
 {
 	take_signal(t);
@@ -266,6 +302,9 @@ void server_request(struct stub_thread *t, int kind)
 		break;
 	case CHANNEL_CHECK:
 		serve_check(t);
+		break;
+	case CHANNEL_LAST_CALL:
+		serve_last_call(t);
 		break;
 	case CHANNEL_TAKE_SIGNAL:
 		serve_signal(t);
@@ -345,6 +384,7 @@ static void *run(void *arg)
 	struct server *s = arg;
 
 	self = s;
+	s->tid = gettid();
 	for (;;) {
 		while (!__atomic_load_n(&s->word, __ATOMIC_ACQUIRE))
 			host_futex_wait(&s->word, 0);
@@ -375,31 +415,48 @@ static int start(struct server *s)
 	return -rc;
 }
 
-int server_assign(struct stub_thread *t)
+/* take_idle() - one that is held to @cpu, else any; of those who ran last, whose stacks are warm.
+ */
+static struct server *take_idle(int cpu)
 {
-	struct server *s = NULL;
-	bool fresh;
-	int rc = 0;
+	struct server *s, *best = NULL;
 
 	pthread_mutex_lock(&pool.lock);
-	if (!list_empty(&pool.idle)) { /* the one that ran last: its stack is warm */
-		s = CONTAINER_OF(pool.idle.prev, struct server, in_idle);
-		list_remove(&s->in_idle);
+	list_for_each(s, &pool.idle, in_idle)
+		if (!best || s->cpu == cpu || best->cpu != cpu)
+			best = s;
+	if (best) {
+		list_remove(&best->in_idle);
 		pool.n--;
 	}
 	pthread_mutex_unlock(&pool.lock);
-	fresh = !s;
+	return best;
+}
+
+/*
+ * An idle one is not woken to fall asleep again: it is moved from its own word to that of the
+ * channel, where the first request of @t wakes it, or we do when that has come already.
+ */
+int server_assign(struct stub_thread *t)
+{
+	struct server *s = take_idle(self ? self->cpu : -1);
+	bool fresh = !s;
+	int rc = 0;
+
 	if (fresh) {
 		s = xnew(struct server);
 		s->cpu = -1;
 	}
 	s->thread = t;
 	t->server = s;
-	__atomic_store_n(&s->word, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->control->sentry_sleeps, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->word, 1, __ATOMIC_SEQ_CST);
 	if (fresh)
 		rc = start(s);
 	else
-		host_futex_wake(&s->word);
+		futex_move(&s->word, 1, &t->control->request);
+	if (!fresh && __atomic_load_n(&t->control->request, __ATOMIC_SEQ_CST) != t->seen)
+		host_futex_wake(&t->control->request);
 	if (rc)
 		free(s);
 	return rc;

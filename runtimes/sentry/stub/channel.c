@@ -10,6 +10,7 @@
 
 #include "runtimes/sentry/stub/stub.h"
 
+#define NS_PER_SECOND	1000000000ull
 #define PER_CPU_SEGMENT 0x7b /* its limit holds node and CPU on x86-64 */
 
 static uint32_t current_cpu(void)
@@ -39,7 +40,7 @@ void channel_adopt(struct slot *s, uint64_t cookie, bool shares_memory)
 {
 	uint64_t at = (uint64_t)channel_address(0);
 
-	if (host_call(STUB_RESERVED_CALL, STUB_RESERVED_ADOPT, cookie, 0, 0, 0, 0) != 0)
+	if (host_call(STUB_RESERVED_CALL, STUB_RESERVED_ADOPT, cookie, current_cpu(), 0, 0, 0) != 0)
 		stub_fail();
 	if (!shares_memory) {
 		if (host_call(__NR_mmap, at, CHANNEL_BYTES, PROT_READ | PROT_WRITE,
@@ -107,6 +108,19 @@ static void end_thread(struct slot *s)
 {
 	robust_walk(s);
 	host_exit(&s->control->exited);
+}
+
+void channel_end(struct slot *s)
+{
+	struct timespec64 t = { 0 };
+
+	/* Who is told of the end must find all words set. */
+	robust_walk(s);
+	host_call(__NR_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (uint64_t)&t, 0, 0, 0, 0);
+	s->control->args[1] = (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
+	post(s, CHANNEL_LAST_CALL);
+	for (;;)
+		host_call(__NR_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
 void channel_leave(struct slot *s)

@@ -50,17 +50,22 @@ static void describe(struct slot *s, const struct ucontext *uc, uint32_t nr, con
 	c->sp = uc->uc_mcontext.rsp;
 }
 
-/*
- * leave() - exit(2). Other threads go on and nobody waits for the sentry's account of this one;
- * for the last one it is asked, so that it sees the process before it is gone.
- */
-static int64_t leave(struct slot *s, struct ucontext *uc, const uint64_t a[6])
+/* leave() - exit(2). Nobody waits for the sentry's account of it. */
+static void leave(struct slot *s, struct ucontext *uc, const uint64_t a[6])
 {
 	describe(s, uc, __NR_exit, a);
 	if (__atomic_sub_fetch(&s->process->threads, 1, __ATOMIC_SEQ_CST) != 0)
 		channel_leave(s);
-	channel_exchange(s, CHANNEL_CALL); /* the answer ends the thread */
-	stub_fail();
+	channel_end(s);
+}
+
+/* leave_alone() - exit_group(2). Returns when there are other threads: the sentry ends them. */
+static void leave_alone(struct slot *s, struct ucontext *uc, const uint64_t a[6])
+{
+	if (__atomic_load_n(&s->process->threads, __ATOMIC_SEQ_CST) != 1)
+		return;
+	describe(s, uc, __NR_exit_group, a);
+	channel_end(s);
 }
 
 static int64_t ask_sentry(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64_t a[6])
@@ -251,8 +256,11 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 		*ret = -EINVAL;
 		return true;
 	case __NR_exit:
-		*ret = leave(s, uc, a);
+		leave(s, uc, a);
 		return true;
+	case __NR_exit_group:
+		leave_alone(s, uc, a);
+		return false;
 	default:
 		return known_id(s, nr, ret) || serve_signals(s, uc, nr, a, ret) ||
 		       serve_memory(s, nr, a, ret) || serve_time(s, nr, a, ret);

@@ -151,6 +151,8 @@ void channel_attach(struct slot *s);
  * host calls that the sentry asks for on the way. Does not return when the thread must end.
  */
 enum channel_answer channel_exchange(struct slot *s, enum channel_kind kind);
+/* channel_end() - the described call is the last one: make it, end the process. */
+void channel_end(struct slot *s) __attribute__((noreturn));
 /* channel_leave() - make the last request and end the thread without waiting for an answer. */
 void channel_leave(struct slot *s) __attribute__((noreturn));
 

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "runtimes/sentry/ipc/sysv.h"
 #include "runtimes/sentry/task/internal.h"
@@ -17,27 +16,21 @@
 #include "runtimes/sentry/task/pgroup.h"
 #include "runtimes/sentry/task/signal.h"
 
-/* stub_cpu_ns() - of its host process. Caller holds signal_lock. */
-static int64_t stub_cpu_ns(struct process *p)
+/* cpu_ns() - of its host process now. Caller holds signal_lock. */
+static int64_t cpu_ns(struct process *p)
 {
-	struct timespec ts;
-	clockid_t clock;
-	pid_t pid = p->stub ? stub_host_pid(p->stub) : 0;
-
-	if (pid <= 0 || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &ts))
-		return 0;
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	return p->stub ? stub_cpu_ns(p->stub) : 0;
 }
 
 void process_count_cpu(struct process *p)
 {
-	p->past_cpu_ns += stub_cpu_ns(p);
+	p->past_cpu_ns += cpu_ns(p);
 }
 
 int64_t process_cpu_ns(struct process *p)
 {
 	LOCKED(&p->signal_lock);
-	return p->past_cpu_ns + (p->exiting ? 0 : stub_cpu_ns(p));
+	return p->past_cpu_ns + (p->exiting ? 0 : cpu_ns(p));
 }
 
 /* --- telling the parent --------------------------------------------------------------------- */

@@ -209,6 +209,12 @@ int stub_write(struct stub_thread *t, uint64_t to, const void *from, size_t len)
 	return 0;
 }
 
+int64_t stub_cpu_ns(struct stub_process *p)
+{
+	(void)p;
+	return 0;
+}
+
 pid_t stub_host_pid(struct stub_process *p)
 {
 	(void)p;
