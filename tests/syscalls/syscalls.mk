@@ -10,6 +10,12 @@ $(B)/tests/syscalls/%: tests/syscalls/%.c tests/syscalls/check.h tests/unit/tap.
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -std=gnu2x -O1 -g -D_GNU_SOURCE -Wall -Wextra \
 		-Wno-nonnull -Wno-unused-result -static -pthread -I. $< -o $@
 
+# Programs that bats tests run inside.
+GUEST_BINS := $(patsubst tests/guest/%.c,$(B)/tests/guest/%,$(wildcard tests/guest/*.c))
+$(B)/tests/guest/%: tests/guest/%.c runtimes/sentry/platform/abi.h
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -std=gnu2x -O1 -g -D_GNU_SOURCE $(WARN) -static -I. $< -o $@
+check-bats check-programs: $(GUEST_BINS)
+
 .PHONY: check-syscalls check-syscall-rows
 check-syscalls: $(BINS) $(SYSCALLS_BINS)
 	$(Q)BIN=$(abspath $(B))/bin hack/box hack/run-syscalls $(abspath $(SYSCALLS_BINS))

@@ -115,7 +115,8 @@ static int file_map(struct file *f, bool shared, bool writable, int64_t *offset)
 {
 	(void)writable, (void)offset;
 	LOCKED(&f->inode->lock);
-	return memfile_map_fd(&tmpfs_node_of(f->inode)->file, shared && !file_writable(f));
+	/* A private mapping needs no more: whoever has the stub could map what is given shared. */
+	return memfile_map_fd(&tmpfs_node_of(f->inode)->file, !shared || !file_writable(f));
 }
 
 static int file_truncate_to(struct file *f, int64_t length)

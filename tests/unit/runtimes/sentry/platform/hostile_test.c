@@ -236,6 +236,50 @@ GUEST static void breeder(long n)
 	guest_exit(0);
 }
 
+/*
+ * A child that nobody prepared shows the number of one that was: it must get nothing. The number
+ * stands in the parent's channel, which is not the child's to see; the parent tells it.
+ */
+GUEST static void impostor(long unused)
+{
+	long area = await_go(), offset = 0, pid;
+	volatile struct channel_control *c = (volatile struct channel_control *)CHANNEL_AT(area);
+	volatile long r[7];
+	unsigned long cookie;
+
+	(void)unused;
+	while (!is_syscall((volatile uint8_t *)IMAGE_AT(area) + offset))
+		offset++;
+	pid = guest_call(SYS_fork, 0, 0, 0, 0, 0, 0);
+	if (!pid)
+		guest_exit(0);
+	cookie = c->cookie;
+	guest_call(SYS_wait4, pid, 0, 0, 0, 0, 0);
+	r[0] = SYS_clone;
+	r[1] = 0x11;
+	for (int k = 2; k < 7; k++)
+		r[k] = 0;
+	if (jump(IMAGE_AT(area) + offset, r) == 0) {
+		r[0] = STUB_RESERVED_CALL;
+		r[1] = STUB_RESERVED_ADOPT;
+		r[2] = (long)cookie;
+		guest_data[40] = jump(IMAGE_AT(area) + offset, r);
+		r[1] = STUB_RESERVED_FETCH;
+		guest_data[41] = jump(IMAGE_AT(area) + offset, r);
+		r[1] = STUB_RESERVED_ADOPT;
+		r[2] = (long)cookie + 1;
+		guest_data[42] = jump(IMAGE_AT(area) + offset, r);
+		guest_data[43] = 1;
+		/* its parent's channel is not there: this is its end */
+		guest_data[44] = (long)c->request + 1;
+		guest_data[45] = 1;
+	}
+	while (!guest_data[43])
+		__asm__ volatile("pause");
+	guest_data[TRIED]++;
+	guest_exit(0);
+}
+
 static int serving_threads(void)
 {
 	DIR *d = opendir("/proc/self/task");
@@ -314,6 +358,12 @@ int main(void)
 	others_live("after the wrecking");
 	is_int(attack(breeder, 4), 4, "children behind the sentry's back");
 	others_live("after the breeding");
+	is_int(attack(impostor, 1), 1, "a child that shows another's number");
+	ok(tried == 1 && toy_data[43], "it asked");
+	ok(toy_data[40] == -EPERM && toy_data[42] == -EPERM, "no channel is given for one used");
+	is_int(toy_data[41], -EPERM, "nor descriptors");
+	is_int(toy_data[45], 0, "and it has not its parent's");
+	others_live("after the impostor");
 	/* idle ones are kept, at most eight */
 	ok(serving_threads() <= before + 10, "no serving thread is left over");
 	toy_stop();
