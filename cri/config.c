@@ -255,6 +255,7 @@ static const struct key top_keys[] = {
 	{ "registry", read_registry, 0 },
 	{ "cni", read_cni, 0 },
 	{ "stream", read_stream, 0 },
+	{ "monitor_cgroup", read_path, offsetof(struct config, monitor_cgroup) },
 	{ "netns_dir", read_path, offsetof(struct config, netns_dir) },
 	{ "default_handler", read_string, offsetof(struct config, default_handler) },
 	{ "handlers", read_handlers, 0 },
@@ -275,6 +276,7 @@ void config_init(struct config *c)
 		.log_level = LOG_LEVEL_INFO,
 		.registry_config_path = xstrdup("/etc/bulkhead/certs.d"),
 		.cni_conf_dir = xstrdup("/etc/cni/net.d"),
+		.monitor_cgroup = xstrdup("/bulkhead-monitors"),
 		.netns_dir = xstrdup("/run/netns"),
 		.stream_address = xstrdup("127.0.0.1"),
 		.default_handler = xstrdup("runc"),
@@ -302,6 +304,7 @@ void config_finish(struct config *c)
 	free(c->registry_config_path);
 	strlist_finish(&c->cni_bin_dirs);
 	free(c->cni_conf_dir);
+	free(c->monitor_cgroup);
 	free(c->netns_dir);
 	free(c->stream_address);
 	free(c->default_handler);
@@ -374,6 +377,7 @@ char *config_json(const struct config *c)
 	json_put_string(&w, "sandboxImage", "");   /* kubeadm's preflight asks: we need none */
 	json_put_string(&w, "runtime_name", c->runtime_name);
 	json_put_string(&w, "cgroup_driver", c->cgroup_driver);
+	json_put_string(&w, "monitor_cgroup", c->monitor_cgroup);
 	json_put_string(&w, "netns_dir", c->netns_dir);
 	json_put_string(&w, "default_handler", c->default_handler);
 	json_put_object(&w, "registry");

@@ -28,6 +28,7 @@ struct config {
 	char *registry_config_path; /* "/etc/bulkhead/certs.d" */
 	struct strlist cni_bin_dirs;
 	char *cni_conf_dir;
+	char *monitor_cgroup; /* "/bulkhead-monitors": parent of those of monitors */
 	char *netns_dir;      /* "/run/netns": where CNI daemons look */
 	char *stream_address; /* "127.0.0.1" */
 	uint16_t stream_port; /* 0: the kernel's choice */

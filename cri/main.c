@@ -292,6 +292,7 @@ static int open_pods(struct server *s, struct error *err)
 		.handlers = s->handlers,
 		.root = s->config.root,
 		.state = s->config.state,
+		.monitor_cgroup = s->config.monitor_cgroup,
 		.netns_dir = s->config.netns_dir,
 		.monitor_program = s->monitor,
 		.pause_program = s->pause,

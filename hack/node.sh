@@ -12,7 +12,7 @@
 #   cri ARGUMENTS          crictl on this node
 # Variables: BIN (programs under test), NODE_DIR, NODE_SOCKET, NODE_REGISTRY, NODE_SUBNET,
 # NODE_BRIDGE, NODE_LOG, NODE_CGROUP (for pods whose cgroups node_leaks is to look for), PEERS
-# (what hack/setup-peers made), NODE_IMAGES (a registry's storage that has the images already;
+# (what hack/setup-peers made), NODE_MONITORS (the cgroup that holds monitors'), NODE_IMAGES (a registry's storage that has the images already;
 # nothing is pushed then), NODE_RUNC (the OCI runtime of handler runc, as JSON).  All are exported, and the server's
 # pid stands in NODE_DIR/pid, so that another shell may go on with the node.  Every registry is
 # the node's own one, unless NODE_OWN_REGISTRIES is set.
@@ -60,7 +60,7 @@ node_write_config() {
 	cat >"$NODE_DIR/config.json" <<-EOF
 		{
 		  "listen": "$NODE_SOCKET", "root": "$NODE_DIR/root", "state": "$NODE_DIR/state",
-		  "netns_dir": "$NODE_DIR/netns", "log_level": "${NODE_LOG_LEVEL:-info}",
+		  "netns_dir": "$NODE_DIR/netns", "monitor_cgroup": "${NODE_MONITORS:-$NODE_CGROUP-monitors}", "log_level": "${NODE_LOG_LEVEL:-info}",
 		  "registry": { "config_path": "$NODE_DIR/certs.d" },  // every registry is the local one
 		  "cni": { "bin_dirs": ["/opt/cni/bin", "/usr/lib/cni"], "conf_dir": "$NODE_DIR/cni" },
 		  "default_handler": "runc",
@@ -72,9 +72,9 @@ node_write_config() {
 	EOF
 }
 
-# node_cgroups - directories of cgroups below NODE_CGROUP, the deepest first.
+# node_cgroups - directories of cgroups of pods and monitors, the deepest first.
 node_cgroups() {
-	find /sys/fs/cgroup/*"$NODE_CGROUP" /sys/fs/cgroup"$NODE_CGROUP" -mindepth 1 -depth -type d \
+	find /sys/fs/cgroup{/*,}"$NODE_CGROUP"{,-monitors} -mindepth 1 -depth -type d \
 		2>/dev/null
 }
 
@@ -196,6 +196,6 @@ node_finish() {
 	node_mounts | while read -r at; do umount -l "$at"; done
 	ip link del "$NODE_BRIDGE" 2>/dev/null
 	node_cgroups | xargs -r rmdir 2>/dev/null
-	rmdir /sys/fs/cgroup/*"$NODE_CGROUP" /sys/fs/cgroup"$NODE_CGROUP" 2>/dev/null
+	rmdir /sys/fs/cgroup{/*,}"$NODE_CGROUP"{,-monitors} 2>/dev/null
 	rm -rf "$NODE_DIR"
 }

@@ -32,7 +32,7 @@ struct pods_config {
 	struct image_store *images;
 	struct network *network;
 	struct handlers *handlers;
-	const char *root, *state, *netns_dir;
+	const char *root, *state, *netns_dir, *monitor_cgroup;
 	const char *monitor_program, *pause_program;
 	enum log_level log_level;
 	bool privileged_without_host_devices;

@@ -6,7 +6,7 @@
  *     shm/ files/             mounts that only its monitor and containers see; files: hostname,
  *                             hosts, resolv.conf
  *   <netns_dir>/bh-<id>       pin of its network namespace
- *   <cgroup>/bulkhead-<id>    leaf cgroup of its monitor
+ *   <monitor_cgroup>/<id>     cgroup of its monitor, and of the runtime's command lines
  *   <cgroup>/<id>             its sandbox container, where it has one
  *
  * Every path follows from the id and the configuration, so a restarted server that has only the
@@ -302,9 +302,13 @@ static int del_network(struct pod *pod, bool same_boot, struct error *err)
 
 /* --- monitor ---------------------------------------------------------------------------------- */
 
+/*
+ * Beside the pod's cgroup, not in it: a pod with a hundredth of a CPU, or a few MiB, would starve
+ * the runtime that execs a probe in it.
+ */
 static char *monitor_cgroup(const struct pod *pod)
 {
-	return xasprintf("%s/bulkhead-%s", pod->cgroup, pod->id);
+	return path_join(pod->pods->config.monitor_cgroup, pod->id);
 }
 
 static int make_shm(const struct pod *pod, int *ret_fd, struct error *err)
@@ -360,7 +364,8 @@ int sandbox_start_monitor(struct pod *pod, const struct handler *handler, struct
 	pid_t pid;
 	int watch, rc;
 
-	if (cgroup_create(leaf, err) < 0 || cgroup_open(leaf, &cgroups, err) < 0)
+	if (cgroup_create(leaf, err) < 0 || cgroup_open(leaf, &cgroups, err) < 0 ||
+	    (pod->own_cgroup && cgroup_create(pod->cgroup, err) < 0))
 		return err->code;
 	s.cgroups = &cgroups;
 	if (pod->netns) {

@@ -129,3 +129,33 @@ resources() { jq -nc --argjson r "$1" '{linux: {resources: $r}}'; }
 	none() { ! pgrep -x -f 'sleep 4321'; }
 	eventually none
 }
+
+# limited_parent NAME - as a kubelet makes one for a pod with a hundredth of a CPU and 8 MiB.
+limited_parent() {
+	local at=/sys/fs/cgroup dir
+	if [ -e $at/cgroup.controllers ]; then
+		mkdir -p "$at$NODE_CGROUP/$1"
+		for dir in "$at" "$at${NODE_CGROUP%/*}" "$at$NODE_CGROUP"; do
+			echo '+cpu +memory' >"$dir/cgroup.subtree_control"
+		done
+		echo '1000 100000' >"$at$NODE_CGROUP/$1/cpu.max"
+		echo 8M >"$at$NODE_CGROUP/$1/memory.max"
+	else
+		mkdir -p $at/{cpu,memory}"$NODE_CGROUP/$1"
+		echo 1000 >"$at/cpu$NODE_CGROUP/$1/cpu.cfs_quota_us"
+		echo 8M >"$at/memory$NODE_CGROUP/$1/memory.limit_in_bytes"
+	fi
+}
+
+@test "what starts and execs in a pod with a hundredth of a CPU and little memory is not held to them" {
+	limited_parent tiny
+	id=$(pod tiny "{\"linux\": {\"cgroup_parent\": \"$NODE_CGROUP/tiny\"}}")
+	c=$(start "$id" tiny c busybox:1 "$SLEEP")
+	monitor=$(cri inspectp "$id" | jq .info.monitorPid)
+	[ -z "$(grep ":.*$NODE_CGROUP/tiny" "/proc/$monitor/cgroup")" ]
+	grep -q ":$NODE_CGROUP-monitors/$id$" "/proc/$monitor/cgroup"
+	[ "$(cri exec -s "$c" echo hi)" = hi ]
+	cri rmp -f "$id"
+	rmdir /sys/fs/cgroup{/*,}"$NODE_CGROUP/tiny" 2>/dev/null || true
+	[ -z "$(find /sys/fs/cgroup -type d -path "*-monitors/$id")" ]
+}
