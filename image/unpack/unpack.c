@@ -38,7 +38,7 @@ struct state {
 	uint64_t streamed;   /* uncompressed bytes */
 	struct error stream; /* what ended the stream, if not its end */
 	struct tree tree;
-	struct strbuf dirs; /* times of directories: {struct timespec[2], path, NUL} ... */
+	struct strbuf dirs; /* what directories are to be at the end: attributes.c */
 };
 
 /* --- input ------------------------------------------------------------------------------------ */
@@ -120,8 +120,8 @@ static int write_at(int fd, const char *data, size_t len, off_t at)
 static int copy_data(struct state *s, int fd, int64_t size, struct error *err)
 {
 	const void *data;
+	int64_t at, end = 0;
 	size_t len;
-	int64_t at;
 	int rc;
 
 	while ((rc = archive_read_data_block(s->archive, &data, &len, &at)) == ARCHIVE_OK) {
@@ -132,41 +132,62 @@ static int copy_data(struct state *s, int fd, int64_t size, struct error *err)
 		rc = write_at(fd, data, len, at);
 		if (rc < 0)
 			return error_errno(err, -rc, "write");
+		end = MAX(end, at + (int64_t)len);
 	}
 	if (rc != ARCHIVE_EOF)
 		return archive_failed(s, err);
-	if (ftruncate(fd, size) < 0)
+	if (end < size && ftruncate(fd, size) < 0)
 		return error_errno(err, errno, "set the size to %lld", (long long)size);
 	return 0;
+}
+
+/*
+ * make_new() - run @make, which must find nothing at @name.  Names in a layer are new as a rule,
+ * so what is in the way is looked for only when something is.
+ */
+typedef int make_fn(int dirfd, const char *name, struct archive_entry *e);
+
+static int make_new(struct state *s, make_fn *make, int dirfd, const char *name,
+		    struct archive_entry *e, struct error *err)
+{
+	bool whiteout = false;
+	int rc = make(dirfd, name, e);
+
+	if (rc == -EEXIST) {
+		rc = tree_remove(&s->tree, dirfd, name, &whiteout, err);
+		if (rc < 0)
+			return rc;
+		rc = make(dirfd, name, e);
+	}
+	return rc < 0 ? error_errno(err, -rc, "create") : rc;
+}
+
+static int create_file(int dirfd, const char *name, struct archive_entry *e)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			archive_entry_mode(e) & 0777);
+
+	return fd < 0 ? -errno : fd;
 }
 
 static int make_file(struct state *s, int dirfd, const char *name, struct archive_entry *e,
 		     struct error *err)
 {
 	int64_t size = archive_entry_size(e);
-	struct timespec times[2];
 	int rc = count_bytes(s, size, err);
 	int fd cleanup_close = -1;
 
 	if (rc < 0)
 		return rc;
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_errno(err, errno, "create");
-	rc = copy_data(s, fd, size, err);
-	if (rc == 0)
-		rc = attributes_of_fd(fd, e, err);
-	attributes_times(e, times);
-	if (rc == 0 && futimens(fd, times) < 0)
-		rc = error_errno(err, errno, "set times");
-	return rc;
+	rc = fd = make_new(s, create_file, dirfd, name, e, err);
+	if (rc >= 0)
+		rc = copy_data(s, fd, size, err);
+	return rc < 0 ? rc : attributes_of_file(fd, e, err);
 }
 
-/* make_dir() - @path is "" for the layer's directory itself; times are set at the end. */
+/* make_dir() - @path is "" for the layer's directory itself; it is plain until the end. */
 static int make_dir(struct state *s, const char *path, struct archive_entry *e, struct error *err)
 {
-	struct timespec times[2];
-	int fd cleanup_close = -1;
 	int rc = 0;
 
 	if (*path) {
@@ -175,18 +196,11 @@ static int make_dir(struct state *s, const char *path, struct archive_entry *e, 
 
 		rc = dirfd < 0 ? dirfd : tree_mkdir(&s->tree, dirfd, name, err);
 	}
-	if (rc == 0)
-		rc = fd = tree_open_dir(&s->tree, path, err);
-	if (rc >= 0)
-		rc = attributes_of_fd(fd, e, err);
 	if (rc < 0)
 		return rc;
 	if (s->dirs.len > DIR_NAMES_MAX)
 		return error_set(err, E2BIG, "too many directories");
-	attributes_times(e, times);
-	strbuf_append(&s->dirs, times, sizeof(times));
-	strbuf_append(&s->dirs, path, strlen(path) + 1);
-	return 0;
+	return attributes_save(&s->dirs, path, e, err);
 }
 
 static int make_hardlink(struct state *s, const char *path, const char *raw_target,
@@ -218,28 +232,35 @@ static int make_hardlink(struct state *s, const char *path, const char *raw_targ
 	return rc;
 }
 
-/* make_special() - symlinks, fifos and devices.  Sockets cannot be in an archive. */
-static int make_special(int dirfd, const char *name, struct archive_entry *e, struct error *err)
+static int create_special(int dirfd, const char *name, struct archive_entry *e)
 {
 	const unsigned int type = archive_entry_filetype(e);
 	const char *target = archive_entry_symlink(e);
 	int rc;
 
-	if (type == AE_IFLNK) {
-		if (str_empty(target))
-			return error_set(err, EINVAL, "symbolic link to nothing");
+	if (type == AE_IFLNK)
 		rc = symlinkat(target, dirfd, name);
-	} else if (type == AE_IFCHR || type == AE_IFBLK) {
+	else if (type == AE_IFIFO)
+		rc = mknodat(dirfd, name, S_IFIFO | 0600, 0);
+	else
 		rc = mknodat(dirfd, name, (type == AE_IFCHR ? S_IFCHR : S_IFBLK) | 0600,
 			     makedev(archive_entry_rdevmajor(e), archive_entry_rdevminor(e)));
-	} else if (type == AE_IFIFO) {
-		rc = mknodat(dirfd, name, S_IFIFO | 0600, 0);
-	} else {
+	return rc < 0 ? -errno : 0;
+}
+
+/* make_special() - symlinks, fifos and devices.  Sockets cannot be in an archive. */
+static int make_special(struct state *s, int dirfd, const char *name, struct archive_entry *e,
+			struct error *err)
+{
+	const unsigned int type = archive_entry_filetype(e);
+	int rc;
+
+	if (type == AE_IFLNK && str_empty(archive_entry_symlink(e)))
+		return error_set(err, EINVAL, "symbolic link to nothing");
+	if (type != AE_IFLNK && type != AE_IFIFO && type != AE_IFCHR && type != AE_IFBLK)
 		return error_set(err, EINVAL, "unknown kind of entry");
-	}
-	if (rc < 0)
-		return error_errno(err, errno, "create");
-	return attributes_of_name(dirfd, name, e, err);
+	rc = make_new(s, create_special, dirfd, name, e, err);
+	return rc < 0 ? rc : attributes_of_name(dirfd, name, e, err);
 }
 
 /* make_whiteout() - what @path, whose last name begins with ".wh.", says. */
@@ -269,8 +290,7 @@ static int make_entry(struct state *s, const char *path, struct archive_entry *e
 {
 	const char *hardlink = archive_entry_hardlink(e);
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	bool whiteout = false;
-	int dirfd, rc;
+	int dirfd;
 
 	if (str_has_prefix(path, WHITEOUT_META) || strstr(path, "/" WHITEOUT_META))
 		if (!str_eq(name, WHITEOUT_OPAQUE))
@@ -288,12 +308,9 @@ static int make_entry(struct state *s, const char *path, struct archive_entry *e
 		return dirfd;
 	if (is_device_whiteout(e)) /* as some tools write them */
 		return tree_whiteout(dirfd, name, err);
-	rc = tree_remove(&s->tree, dirfd, name, &whiteout, err);
-	if (rc < 0)
-		return rc;
 	if (archive_entry_filetype(e) == AE_IFREG)
 		return make_file(s, dirfd, name, e, err);
-	return make_special(dirfd, name, e, err);
+	return make_special(s, dirfd, name, e, err);
 }
 
 /* printable() - a name for a message of one line. */
@@ -349,27 +366,26 @@ static int read_entries(struct state *s, struct error *err)
 	return rc;
 }
 
-static int set_dir_times(struct state *s, struct error *err)
+static int finish_dirs(struct state *s, struct error *err)
 {
 	const char *p = s->dirs.data, *end = p ? p + s->dirs.len : p;
+	int rc = 0;
 
-	while (p < end) {
-		struct timespec times[2];
-		int fd cleanup_close = -1;
+	while (p < end && rc == 0) {
+		const char *path = attributes_saved_path(p);
+		/* -1 where a later entry has replaced it */
+		int fd cleanup_close = tree_open_dir(&s->tree, path, NULL);
 
-		memcpy(times, p, sizeof(times));
-		p += sizeof(times);
-		fd = tree_open_dir(&s->tree, p, NULL); /* a later entry may have replaced it */
-		if (fd >= 0 && futimens(fd, times) < 0)
-			return error_errno(err, errno, "set times of '%.200s'", p);
-		p += strlen(p) + 1;
+		rc = attributes_restore(fd, &p, err);
+		if (rc < 0)
+			error_wrap(err, "directory '%.200s'", path);
 	}
-	return 0;
+	return rc;
 }
 
 static int finish_layer(struct state *s, struct error *err)
 {
-	int rc = set_dir_times(s, err);
+	int rc = finish_dirs(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -403,6 +419,8 @@ int unpack_layer(const struct unpack *u, struct unpack_result *ret, struct error
 		return error_set(err, EINVAL, "diff_id '%.100s' is not sha256:<64 hex>",
 				 u->diff_id ? u->diff_id : "");
 	tree_init(&s.tree, u->root_fd);
+	if (fchmod(u->root_fd, 0755) < 0) /* nothing is passed on from it */
+		return error_errno(err, errno, "chmod the layer's directory");
 	rc = inflate_open(u->in_fd, u->media_type, &s.in, err);
 	if (rc == 0)
 		rc = digest_start(&s.digest, "sha256", err);
