@@ -152,7 +152,8 @@ limited_parent() {
 	id=$(pod tiny "{\"linux\": {\"cgroup_parent\": \"$NODE_CGROUP/tiny\"}}")
 	c=$(start "$id" tiny c busybox:1 "$SLEEP")
 	monitor=$(cri inspectp "$id" | jq .info.monitorPid)
-	[ -z "$(grep ":.*$NODE_CGROUP/tiny" "/proc/$monitor/cgroup")" ]
+	run grep ":.*$NODE_CGROUP/tiny" "/proc/$monitor/cgroup"
+	[ "$status" = 1 ]
 	grep -q ":$NODE_CGROUP-monitors/$id$" "/proc/$monitor/cgroup"
 	[ "$(cri exec -s "$c" echo hi)" = hi ]
 	cri rmp -f "$id"
