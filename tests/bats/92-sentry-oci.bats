@@ -97,6 +97,43 @@ run_all() { run timeout 60 python3 "$DIR/reap" 3>&-; echo "$output"; }
 	[ "${lines[*]}" = "b /usr 42 12 34 reaped 9 1 1" ]
 }
 
+@test "exec: groups, capabilities, no_new_privs" {
+	bundle '.process += {args: ["/bin/sleep", "100"], user: {uid: 0, gid: 0, additionalGids: [7]},
+		capabilities: {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"]}}'
+	$RT run --detach --bundle "$DIR" c </dev/null >/dev/null 2>&1 3>&-
+	run $RT exec -g 1234 --cap CAP_CHOWN --no-new-privs c cat /proc/self/status
+	[[ $output == *Groups:*"7 1234"* ]]
+	[[ $output == *CapEff:*0000000000000021* ]]
+	[[ $output == *NoNewPrivs:*1* ]]
+	run $RT exec --user 5 c id
+	[[ $output == *uid=5*gid=0*groups=*7* ]]
+	run $RT exec --cap CAP_NO_SUCH c true
+	[ "$status" = 1 ]
+	[[ $output == *"--cap: 'CAP_NO_SUCH' is no capability"* ]]
+}
+
+@test "a bundle of umoci" {
+	images=$("$BATS_TEST_DIRNAME/../../hack/make-images" path)
+	manifest=$(awk -F '\t' '/^demo\/busybox:/ { split($4, of, ","); print of[1]; exit }' "$images/demo.tsv")
+	blobs=$DIR/layout/blobs/sha256
+	mkdir -p "$blobs"
+	echo '{"imageLayoutVersion": "1.0.0"}' >"$DIR/layout/oci-layout"
+	take() { cp "$images/blobs/${1/:/-}" "$blobs/${1#sha256:}"; }
+	take "$manifest"
+	for digest in $(jq -r '.config.digest, .layers[].digest' "$blobs/${manifest#sha256:}"); do take "$digest"; done
+	jq -n --arg d "$manifest" --argjson size "$(stat -c %s "$blobs/${manifest#sha256:}")" '{schemaVersion: 2,
+		manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: $size,
+			annotations: {"org.opencontainers.image.ref.name": "it"}}]}' >"$DIR/layout/index.json"
+	umoci unpack --image "$DIR/layout:it" "$DIR/bundle"
+	jq --arg id "/$(basename "$DIR")" '.process.terminal = false | .linux.cgroupsPath = $id |
+		.process.args = ["sh", "-c", "busybox | head -n1; hostname; exit 4"]' "$DIR/bundle/config.json" >"$DIR/new"
+	mv "$DIR/new" "$DIR/bundle/config.json"
+	run $RT run --bundle "$DIR/bundle" u </dev/null 3>&-
+	[ "$status" = 4 ]
+	[[ $output == *BusyBox* ]]
+	[[ $output == *umoci-default* ]]
+}
+
 @test "what cannot be had is refused by name, in the log too" {
 	bundle '.linux.intelRdt = {closID: "x"}'
 	run $RT create --bundle "$DIR" c
@@ -106,10 +143,29 @@ run_all() { run timeout 60 python3 "$DIR/reap" 3>&-; echo "$output"; }
 	bundle '.linux.noSuchField = 1'
 	run $RT create --bundle "$DIR" c
 	[[ $output == *"linux.noSuchField: unknown field"* ]]
+	refused() { # JQ TEXT
+		bundle "$1"
+		run $RT create --bundle "$DIR" c
+		echo "$output"
+		[ "$status" = 1 ] && [[ $output == *"$2"* ]]
+	}
+	refused '.linux.namespaces += [{type: "user"}]' "linux.namespaces: 'user' is refused"
+	refused '.linux.namespaces += [{type: "time"}]' "linux.namespaces: 'time' is refused"
+	refused '.linux.namespaces += [{type: "nosuch"}]' "linux.namespaces: 'nosuch' is refused"
+	refused '.linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]' "linux.uidMappings[].containerID: refused"
+	refused '.mounts[0].uidMappings = [{containerID: 0, hostID: 1000, size: 1}]' "mounts[].uidMappings[]: refused"
+	refused '.mounts += [{destination: "/m", type: "bind", source: "/tmp", options: ["bind", "ridmap"]}]' \
+		"mounts: /m: option 'ridmap': refused"
+	refused '.linux.resources.memory.limit = "64M"' "linux.resources.memory.limit: not a whole number"
+	refused '.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: "x"}]' "2MB: its limit is not a whole number"
+	[ -z "$(ls "$DIR/state")" ]
 	bundle '.process.apparmorProfile = "x"'
 	run $RT run --bundle "$DIR" c 3>&-
 	[ "$status" = 0 ]
 	grep -q 'apparmorProfile: no effect' "$DIR/log"
+	bundle '.mounts += [{destination: "/dev/mqueue", type: "mqueue", source: "mqueue"}]'
+	run $RT run --bundle "$DIR" c 3>&-
+	grep -q 'mqueue is not done yet' "$DIR/log"
 }
 
 @test "a missing program fails create, and nothing stays" {

@@ -33,10 +33,10 @@ static const struct {
 
 /* What changes nothing inside: nobody below could tell. */
 static const char *const ignored[] = {
-	"defaults",    "async",	     "remount",	      "private",   "rprivate",	 "unbindable",
-	"runbindable", "nofail",     "auto",	      "tmpcopyup", "mand",	 "nomand",
-	"diratime",    "norelatime", "nostrictatime", "lazytime",  "nolazytime", "iversion",
-	"noiversion",  "silent",     "loud",	      "idmap",	   "ridmap",
+	"defaults",   "async",	     "remount",	   "private",	    "rprivate",
+	"unbindable", "runbindable", "nofail",	   "auto",	    "mand",
+	"nomand",     "diratime",    "norelatime", "nostrictatime", "lazytime",
+	"nolazytime", "iversion",    "noiversion", "silent",	    "loud",
 };
 
 static bool is_ignored(const char *word)
@@ -63,6 +63,10 @@ static bool take_flag(const char *word, struct spec_options *o)
 		o->follow = true;
 		return true;
 	}
+	if (strcmp(word, "tmpcopyup") == 0) {
+		o->copy_up = true;
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		if (strcmp(flags[i].name, word) != 0)
 			continue;
@@ -85,6 +89,10 @@ int spec_options_parse(struct arena *a, const struct json *options, struct spec_
 	json_for_each(it, options) {
 		if (it->type != JSON_STRING)
 			return error_set(err, EINVAL, "options: not all of them are strings");
+		if (strcmp(it->text, "idmap") == 0 || strcmp(it->text, "ridmap") == 0)
+			return error_set(err, ENOTSUP,
+					 "option '%s': refused: idmapped mounts are not done yet",
+					 it->text);
 		if (take_flag(it->text, ret) || is_ignored(it->text))
 			continue;
 		ret->data = ret->data ? arena_printf(a, "%s,%s", ret->data, it->text)

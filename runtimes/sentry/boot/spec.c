@@ -244,6 +244,19 @@ int spec_process_parse(struct arena *a, const struct json *j, struct spec_proces
 
 /* --- namespaces ------------------------------------------------------------------------------- */
 
+/* check_namespace() - one that is no field of struct spec: a new one is had, or it is refused. */
+static int check_namespace(const char *type, const char *path, struct error *err)
+{
+	bool had = str_eq(type, "mount") || str_eq(type, "cgroup");
+
+	if (!had)
+		return error_set(err, ENOTSUP, "linux.namespaces: '%s' is refused: not done yet",
+				 type);
+	return *path ? error_set(err, ENOTSUP,
+				 "linux.namespaces: '%s' is refused: it cannot be joined", type)
+		     : 0;
+}
+
 static int parse_namespaces(const struct json *list, struct spec *s, struct error *err)
 {
 	struct {
@@ -261,23 +274,43 @@ static int parse_namespaces(const struct json *list, struct spec *s, struct erro
 	json_for_each(it, list) {
 		const char *type = json_get_string(it, "type", "");
 		const char *path = json_get_string(it, "path", "");
+		size_t i = 0;
+		int rc;
 
-		for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-			if (!str_eq(type, known[i].type))
-				continue;
-			*known[i].state = *path ? SPEC_JOINED : SPEC_NEW;
-			*known[i].path = *path ? path : NULL;
+		while (i < ARRAY_LEN(known) && !str_eq(type, known[i].type))
+			i++;
+		if (i == ARRAY_LEN(known)) {
+			rc = check_namespace(type, path, err);
+			if (rc < 0)
+				return rc;
+			continue;
 		}
-		if (str_eq(type, "user") && *path)
-			return error_set(err, EINVAL,
-					 "linux.namespaces: a user namespace cannot be joined");
+		*known[i].state = *path ? SPEC_JOINED : SPEC_NEW;
+		*known[i].path = *path ? path : NULL;
 	}
 	return 0;
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static int parse_mounts(const struct json *list, struct spec *s, struct error *err)
+/* warn_of_mount() - what is taken, and done in part. */
+static void warn_of_mount(const struct spec_mount *m, struct strlist *warnings)
+{
+	if (!warnings)
+		return;
+	if (str_eq(m->type, "mqueue"))
+		strlist_add_owned(warnings,
+				  xasprintf("mounts: %s: mqueue is not done yet: an empty "
+					    "directory",
+					    m->target));
+	if (m->options.copy_up)
+		strlist_add_owned(
+			warnings,
+			xasprintf("mounts: %s: tmpcopyup: no effect: it begins empty", m->target));
+}
+
+static int parse_mounts(const struct json *list, struct spec *s, struct strlist *warnings,
+			struct error *err)
 {
 	const struct json *it;
 	int rc;
@@ -303,6 +336,7 @@ static int parse_mounts(const struct json *list, struct spec *s, struct error *e
 			return error_wrap(err, "mounts: %s", m->target);
 		if (str_eq(m->type, "bind"))
 			m->options.bind = true;
+		warn_of_mount(m, warnings);
 		s->n_mounts++;
 	}
 	return 0;
@@ -356,7 +390,7 @@ static int parse_all(struct spec *s, struct strlist *warnings, struct error *err
 		return error_set(err, EINVAL, "root.path: missing");
 	rc = spec_process_parse(&s->arena, json_get(s->json, "process"), &s->process, err);
 	if (rc == 0)
-		rc = parse_mounts(json_get(s->json, "mounts"), s, err);
+		rc = parse_mounts(json_get(s->json, "mounts"), s, warnings, err);
 	if (rc == 0)
 		rc = parse_linux(json_get(s->json, "linux"), s, err);
 	return rc;

@@ -45,6 +45,7 @@ struct spec_process {
 struct spec_options {
 	unsigned long flags; /* MS_RDONLY MS_NOSUID MS_NODEV MS_NOEXEC MS_NOATIME .. */
 	bool bind, recursive;
+	bool copy_up;	  /* tmpfs: to begin with what is below it; not done */
 	bool follow;	  /* what the host mounts below it later is seen too (slave, shared) */
 	const char *data; /* the rest, comma-separated: "size=64k,mode=1777" */
 };

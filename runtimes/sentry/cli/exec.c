@@ -17,26 +17,91 @@
 
 struct exec_words {
 	const char *id, *process, *pid_file, *console_socket, *cwd, *user;
-	struct strlist env;
-	bool detach, tty;
+	struct strlist env, groups, caps;
+	bool detach, tty, no_new_privs;
 	char *const *args;
 	size_t n_args;
 };
 
 /* --- what to run ------------------------------------------------------------------------------ */
 
-static int put_user(struct json_writer *w, const char *user, struct error *err)
+static int put_user(struct json_writer *w, const char *user, const struct json *old,
+		    struct error *err)
 {
 	const char *colon = strchr(user, ':');
 	char *uid cleanup_free = xstrndup(user, colon ? (size_t)(colon - user) : strlen(user));
-	uint64_t u, g = 0;
+	uint64_t u, g = (uint64_t)json_get_int(old, "gid", 0);
 
 	if (str_parse_u64(uid, &u) < 0 || (colon && str_parse_u64(colon + 1, &g) < 0) ||
 	    u > UINT32_MAX || g > UINT32_MAX)
 		return error_set(err, EINVAL, "--user: '%s' is not UID[:GID]", user);
-	json_put_object(w, "user");
 	json_put_u64(w, "uid", u);
 	json_put_u64(w, "gid", g);
+	return 0;
+}
+
+static int put_groups(struct json_writer *w, const struct json *old, const struct strlist *more,
+		      struct error *err)
+{
+	const struct json *it;
+	uint64_t g;
+
+	json_put_array(w, "additionalGids");
+	json_for_each(it, old)
+		json_value(w, it);
+	for (size_t i = 0; i < more->count; i++) {
+		if (str_parse_u64(more->items[i], &g) < 0 || g > UINT32_MAX)
+			return error_set(err, EINVAL, "--additional-gids: '%s' is not a GID",
+					 more->items[i]);
+		json_u64(w, g);
+	}
+	json_end_array(w);
+	return 0;
+}
+
+/* put_identity() - "user": @old with what the flags say. */
+static int put_identity(struct json_writer *w, const struct json *old, const struct exec_words *x,
+			struct error *err)
+{
+	const struct json *m;
+	int rc;
+
+	json_put_object(w, "user");
+	json_for_each(m, old) {
+		if (str_eq(m->key, "additionalGids") ||
+		    (x->user && (str_eq(m->key, "uid") || str_eq(m->key, "gid"))))
+			continue;
+		json_key(w, m->key);
+		json_value(w, m);
+	}
+	rc = put_groups(w, json_get(old, "additionalGids"), &x->groups, err);
+	if (rc == 0 && x->user)
+		rc = put_user(w, x->user, old, err);
+	json_end_object(w);
+	return rc;
+}
+
+/* put_caps() - the sets of @old, and in each but the inheritable and ambient those of @more. */
+static int put_caps(struct json_writer *w, const struct json *old, const struct strlist *more,
+		    struct error *err)
+{
+	static const char *const sets[] = { "bounding", "effective", "permitted", "inheritable",
+					    "ambient" };
+	const struct json *it;
+
+	for (size_t i = 0; i < more->count; i++)
+		if (bundle_cap_parse(more->items[i]) < 0)
+			return error_set(err, EINVAL, "--cap: '%s' is no capability",
+					 more->items[i]);
+	json_put_object(w, "capabilities");
+	for (size_t s = 0; s < ARRAY_LEN(sets); s++) {
+		json_put_array(w, sets[s]);
+		json_for_each(it, json_get(old, sets[s]))
+			json_value(w, it);
+		for (size_t i = 0; s < 3 && i < more->count; i++)
+			json_string(w, more->items[i]);
+		json_end_array(w);
+	}
 	json_end_object(w);
 	return 0;
 }
@@ -59,12 +124,13 @@ static int change(const struct json *process, const struct exec_words *x, struct
 {
 	struct json_writer w = { .out = out };
 	const struct json *m;
-	int rc = 0;
+	int rc;
 
 	json_begin_object(&w);
 	json_for_each(m, process) {
-		if ((x->cwd && str_eq(m->key, "cwd")) || (x->user && str_eq(m->key, "user")) ||
-		    str_eq(m->key, "env"))
+		if ((x->cwd && str_eq(m->key, "cwd")) || str_eq(m->key, "user") ||
+		    str_eq(m->key, "capabilities") || str_eq(m->key, "env") ||
+		    (x->no_new_privs && str_eq(m->key, "noNewPrivileges")))
 			continue;
 		json_key(&w, m->key);
 		json_value(&w, m);
@@ -72,8 +138,11 @@ static int change(const struct json *process, const struct exec_words *x, struct
 	put_env(&w, json_get(process, "env"), &x->env);
 	if (x->cwd)
 		json_put_string(&w, "cwd", x->cwd);
-	if (x->user)
-		rc = put_user(&w, x->user, err);
+	if (x->no_new_privs)
+		json_put_bool(&w, "noNewPrivileges", true);
+	rc = put_identity(&w, json_get(process, "user"), x, err);
+	if (rc == 0 && (json_get(process, "capabilities") || x->caps.count > 0))
+		rc = put_caps(&w, json_get(process, "capabilities"), &x->caps, err);
 	json_end_object(&w);
 	return rc;
 }
@@ -175,7 +244,11 @@ static int take_words(const struct cli *c, int argc, char **argv, struct exec_wo
 		{ "env", 'e', FLAG_LIST, &x->env },
 		{ "detach", 'd', FLAG_BOOL, &x->detach },
 		{ "tty", 't', FLAG_BOOL, &x->tty },
+		{ "additional-gids", 'g', FLAG_LIST, &x->groups },
+		{ "cap", 'c', FLAG_LIST, &x->caps },
+		{ "no-new-privs", 0, FLAG_BOOL, &x->no_new_privs },
 		{ "internal-pid-file", 0, FLAG_IGNORED, NULL },
+		{ "pidfd-socket", 0, FLAG_IGNORED, NULL },
 		{ "preserve-fds", 0, FLAG_IGNORED, NULL },
 		{ "cgroup", 0, FLAG_IGNORED, NULL },
 		{ "apparmor", 0, FLAG_IGNORED, NULL },
@@ -208,6 +281,8 @@ int cli_exec(const struct cli *c, int argc, char **argv)
 	if (rc == 0 && (record_load(c, x.id, &r, &err) < 0 || run(c, &x, &r, &pid, &err) < 0))
 		rc = cli_fail(c, &err);
 	strlist_finish(&x.env);
+	strlist_finish(&x.groups);
+	strlist_finish(&x.caps);
 	if (rc || x.detach)
 		return rc;
 	code = lifecycle_wait(pid);

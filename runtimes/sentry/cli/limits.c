@@ -13,26 +13,65 @@
 #include "runtimes/sentry/boot/spec.h"
 #include "runtimes/sentry/cli/lifecycle.h"
 
-static void take_hugepages(struct arena *a, const struct json *list, struct cgroup_limits *l)
+/* take_number() - @group.@key; what is there and no whole number is an error. */
+static int take_number(const struct json *resources, const char *group, const char *key,
+		       int64_t *ret, struct error *err)
+{
+	const struct json *v = json_get(json_get(resources, group), key);
+
+	if (!v || v->type == JSON_NULL)
+		return 0;
+	return json_int(v, ret) < 0
+		       ? error_set(err, EINVAL, "linux.resources.%s.%s: not a whole number", group,
+				   key)
+		       : 0;
+}
+
+static int take_numbers(const struct json *resources, struct cgroup_limits *l, struct error *err)
+{
+	const struct {
+		const char *group, *key;
+		int64_t *into;
+	} rows[] = {
+		{ "cpu", "period", &l->cpu_period_us },
+		{ "cpu", "quota", &l->cpu_quota_us },
+		{ "cpu", "shares", &l->cpu_shares },
+		{ "memory", "limit", &l->memory_limit_bytes },
+		{ "memory", "swap", &l->memory_swap_limit_bytes },
+		{ "pids", "limit", &l->pids_limit },
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && rc == 0; i++)
+		rc = take_number(resources, rows[i].group, rows[i].key, rows[i].into, err);
+	return rc;
+}
+
+static int take_hugepages(struct arena *a, const struct json *list, struct cgroup_limits *l,
+			  struct error *err)
 {
 	struct cgroup_hugepage *pages;
 	const struct json *it;
 	uint64_t limit;
 
 	if (!list || list->type != JSON_ARRAY || list->len == 0)
-		return;
+		return 0;
 	pages = arena_alloc(a, list->len * sizeof(*pages));
 	json_for_each(it, list) {
 		const struct json *v = json_get(it, "limit");
 
-		if (!v || str_parse_u64(v->text ? v->text : "", &limit) < 0)
-			continue;
+		if (!v || v->type != JSON_NUMBER || str_parse_u64(v->text, &limit) < 0)
+			return error_set(err, EINVAL,
+					 "linux.resources.hugepageLimits: %s: its limit is not a "
+					 "whole number",
+					 json_get_string(it, "pageSize", "?"));
 		pages[l->n_hugepages++] = (struct cgroup_hugepage){
 			.size = json_get_string(it, "pageSize", ""),
 			.limit = limit,
 		};
 	}
 	l->hugepages = pages;
+	return 0;
 }
 
 static void take_unified(struct arena *a, const struct json *map, struct cgroup_limits *l)
@@ -51,21 +90,18 @@ static void take_unified(struct arena *a, const struct json *map, struct cgroup_
 
 int limits_apply(const char *path, const struct json *resources, struct error *err)
 {
-	const struct json *cpu = json_get(resources, "cpu"),
-			  *memory = json_get(resources, "memory");
+	const struct json *cpu = json_get(resources, "cpu");
 	struct arena arena cleanup_arena = { 0 };
 	struct cgroup_limits l = {
-		.cpu_period_us = json_get_int(cpu, "period", 0),
-		.cpu_quota_us = json_get_int(cpu, "quota", 0),
-		.cpu_shares = json_get_int(cpu, "shares", 0),
 		.cpuset_cpus = json_get_string(cpu, "cpus", ""),
 		.cpuset_mems = json_get_string(cpu, "mems", ""),
-		.memory_limit_bytes = json_get_int(memory, "limit", 0),
-		.memory_swap_limit_bytes = json_get_int(memory, "swap", 0),
-		.pids_limit = json_get_int(json_get(resources, "pids"), "limit", 0),
 	};
+	int rc = take_numbers(resources, &l, err);
 
-	take_hugepages(&arena, json_get(resources, "hugepageLimits"), &l);
+	if (rc == 0)
+		rc = take_hugepages(&arena, json_get(resources, "hugepageLimits"), &l, err);
+	if (rc < 0)
+		return rc;
 	take_unified(&arena, json_get(resources, "unified"), &l);
 	return cgroup_update(path, &l, err);
 }
