@@ -153,6 +153,7 @@ static int run(struct program *p, const struct vmm_options *o, struct error *err
 	loop_run(p->loop);
 	api_flush_metrics(&p->api);
 	server_destroy(p->server);
+	machine_config_finish(&p->machine.config); /* sockets' files go */
 	return p->status;
 }
 

@@ -4,13 +4,6 @@
 
 load vmm
 
-# configure ARGUMENTS SECTIONS: the kernel's arguments, and more sections with a comma behind each
-configure() {
-	printf '{"boot-source":{"kernel_image_path":"%s","initrd_path":"%s","boot_args":"%s %s"},%s
-		"machine-config":{"vcpu_count":1,"mem_size_mib":192}}' \
-		"$GUEST/vmlinux" "$GUEST/initrd" "$ARGS" "$1" "${2:-}" >config.json
-}
-
 @test "a vmlinux boots by PVH and has its drives" {
 	head -c 4M /dev/urandom >disk && cp disk same && cp disk written
 	configure "guest.modules=virtio_mmio,virtio_blk guest.read=/dev/vda guest.disk=/dev/vdb guest.off" \

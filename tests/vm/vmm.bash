@@ -37,7 +37,7 @@ ask() { "$BATS_TEST_DIRNAME/requests" "$1.sock"; }
 
 # says FILE TEXT, in the end
 says() {
-	local end=$((SECONDS + 240))
+	local end=$((SECONDS + 400))
 	until grep -q -- "$2" "$1"; do
 		[ $SECONDS -lt $end ] || { echo "no '$2' in $1" && return 1; }
 		sleep 0.2
@@ -49,4 +49,47 @@ ends_with() {
 	local status=0
 	wait "$2" || status=$?
 	[ "$status" = "$1" ] || { echo "ended with $status, not $1" && return 1; }
+}
+
+# configure ARGUMENTS SECTIONS - the kernel's arguments, and more sections with a comma behind each.
+configure() {
+	printf '{"boot-source":{"kernel_image_path":"%s","initrd_path":"%s","boot_args":"%s %s"},%s
+		"machine-config":{"vcpu_count":1,"mem_size_mib":192}}' \
+		"$GUEST/vmlinux" "$GUEST/initrd" "$ARGS" "$1" "${2:-}" >config.json
+}
+
+# boot [OPTION...] - by config.json, in the background: out, log, pid; the API at api; the console's
+# input is descriptor 9.
+boot() {
+	mkfifo in
+	exec 9<>in
+	"$BIN/bulkhead-vmm" --api-sock api --config-file config.json "$@" <in >out 2>log 9<&- &
+	echo $! >pid
+	VMM_PIDS="${VMM_PIDS:-} $!"
+	said 'GUEST ready' || { cat out log && false; }
+}
+
+# await COMMAND... - becomes true; emulated machines take their time.
+await() {
+	local end=$((SECONDS + 400))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# said TEXT - by the guest.
+said() { says out "$1"; }
+
+# tell ARGUMENTS - to a guest with guest.more; waits until it is done.
+tell() {
+	local before
+	before=$(grep -c 'GUEST done' out)
+	echo "$1" >&9
+	await eval "[ \$(grep -c 'GUEST done' out) -gt $before ]"
+}
+
+# call METHOD PATH [BODY] - one request; prints the status, then the body.
+call() {
+	curl -sS --unix-socket api -X "$1" "http://localhost$2" ${3:+-d "$3"} -w '\n%{http_code}\n' | sort -r
 }

@@ -47,7 +47,8 @@ enum api_when {
 	API_BEFORE_START, /* sets something of the machine */
 	API_SETTING,	  /* before the start too, but nothing of the machine */
 	API_PLUG,	  /* before the start; later it would want a bus that finds devices */
-	API_AFTER_START
+	API_AFTER_START,
+	API_AFTER_START_BARE /* and it may come without a body */
 };
 
 struct api_field {
@@ -104,11 +105,28 @@ int api_start(struct api *api, struct error *err);
 api_handler api_get_info, api_get_version, api_put_actions, api_patch_vm, api_get_vm_config;
 api_handler api_put_boot_source, api_get_machine_config, api_put_machine_config,
 	api_patch_machine_config;
-api_handler api_put_drive, api_put_net, api_put_entropy;
+api_handler api_put_drive, api_put_net, api_put_entropy, api_put_vsock, api_patch_drive,
+	api_patch_net;
+api_handler api_put_balloon, api_get_balloon, api_patch_balloon, api_get_balloon_stats,
+	api_patch_balloon_stats, api_start_hinting, api_stop_hinting, api_get_hinting;
 api_handler api_put_logger, api_put_metrics, api_put_serial;
 api_handler api_no_pci, api_no_pmem, api_no_memory_hotplug, api_no_cpu_config;
 
 /* api_log_init() - lines of the log have Firecracker's form from now on. */
 void api_log_init(const struct api *api);
+
+/*
+ * api_take_limiter() - the rate limiter @key of @body, if there is one; api_write_limiter() - as it
+ * was given, null without a limit.  Return: 0 or -EINVAL.
+ */
+int api_take_limiter(const struct json *body, const char *key, struct limiter_config *ret,
+		     struct error *err);
+void api_write_limiter(struct json_writer *w, const char *key, const struct limiter_config *c);
+
+/* api_write_balloon() - as it was configured, or as it has been changed. */
+void api_write_balloon(struct json_writer *w, const struct balloon_backend *b);
+
+/* api_write_devices() - the sections of /vm/config about devices. */
+void api_write_devices(struct json_writer *w, const struct machine_config *c);
 
 #endif

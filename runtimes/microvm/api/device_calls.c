@@ -3,7 +3,6 @@
  * Handlers about devices.
  */
 #include <ctype.h>
-#include <fcntl.h>
 
 #include "base/mem.h"
 #include "runtimes/microvm/api/api.h"
@@ -38,12 +37,15 @@ int api_put_drive(struct api *api, const struct api_call *call, struct error *er
 	d.root = json_get_bool(call->body, "is_root_device", false);
 	d.read_only = json_get_bool(call->body, "is_read_only", false);
 	d.writeback = str_eq(json_get_string(call->body, "cache_type", ""), "Writeback");
-	d.fd = open(path, (d.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	d.async = str_eq(json_get_string(call->body, "io_engine", ""), "Async");
+	r = api_take_limiter(call->body, "rate_limiter", &d.limiter, err);
+	if (!r && d.async)
+		r = machine_check_async(err);
+	if (r)
+		return r;
+	d.fd = drive_config_open(path, d.read_only, err);
 	if (d.fd < 0)
-		return error_set(err, errno,
-				 "Unable to create the virtio block device: Virtio backend error: "
-				 "Error manipulating the backing file: %s (os error %d) %s",
-				 strerror(errno), errno, path);
+		return error_wrap(err, "Unable to create the virtio block device");
 	d.path = xstrdup(path);
 	d.partuuid = uuid ? xstrdup(uuid) : NULL;
 	return machine_config_put_drive(&api->machine->config, &d, err);
@@ -83,6 +85,10 @@ int api_put_net(struct api *api, const struct api_call *call, struct error *err)
 	int64_t mtu = json_get_int(call->body, "mtu", 0);
 	int r = take_mac(&c, json_get_string(call->body, "guest_mac", NULL), err);
 
+	if (!r)
+		r = api_take_limiter(call->body, "rx_rate_limiter", &c.rx_limiter, err);
+	if (!r)
+		r = api_take_limiter(call->body, "tx_rate_limiter", &c.tx_limiter, err);
 	if (!r && json_get(call->body, "mtu") && (mtu < 68 || mtu > 65535))
 		r = error_set(err, EINVAL, "an MTU is between 68 and 65535");
 	if (r)
@@ -98,8 +104,59 @@ int api_put_net(struct api *api, const struct api_call *call, struct error *err)
 
 int api_put_entropy(struct api *api, const struct api_call *call, struct error *err)
 {
-	(void)call;
-	(void)err;
+	struct limiter_config limiter = { 0 };
+	int r = api_take_limiter(call->body, "rate_limiter", &limiter, err);
+
+	if (r)
+		return r;
 	api->machine->config.entropy = true;
+	api->machine->config.entropy_limiter = limiter;
 	return 0;
+}
+
+int api_patch_drive(struct api *api, const struct api_call *call, struct error *err)
+{
+	struct drive_config *d = machine_config_find_drive(&api->machine->config, call->id);
+	struct limiter_config limiter = { 0 };
+	struct error why;
+	int r = api_take_limiter(call->body, "rate_limiter", &limiter, err);
+
+	if (!r && !d)
+		r = error_set(err, ENODEV, "Failed perform action on device: Device not found");
+	if (!r)
+		r = machine_update_drive(d, json_get_string(call->body, "path_on_host", NULL),
+					 &limiter, err);
+	if (!r)
+		return 0;
+	why = *err;
+	return error_set(err, -r,
+			 "Unable to patch the block device: %s Please verify the request "
+			 "arguments.",
+			 why.text);
+}
+
+int api_patch_net(struct api *api, const struct api_call *call, struct error *err)
+{
+	struct net_config *n = machine_config_find_net(&api->machine->config, call->id);
+	struct limiter_config rx = { 0 }, tx = { 0 };
+	int r = api_take_limiter(call->body, "rx_rate_limiter", &rx, err);
+
+	if (!r)
+		r = api_take_limiter(call->body, "tx_rate_limiter", &tx, err);
+	if (!r && !n)
+		r = error_set(err, ENODEV, "Failed perform action on device: Device not found");
+	if (r)
+		return r;
+	machine_update_net(n, &rx, &tx);
+	return 0;
+}
+
+int api_put_vsock(struct api *api, const struct api_call *call, struct error *err)
+{
+	int64_t cid = json_get_int(call->body, "guest_cid", -1);
+
+	if (cid < 3 || cid > UINT32_MAX - 1LL)
+		return error_set(err, EINVAL, "guest_cid is between 3 and 4294967294");
+	return machine_config_put_vsock(&api->machine->config, (uint64_t)cid,
+					json_get_string(call->body, "uds_path", ""), err);
 }

@@ -105,7 +105,7 @@ static int check_state(const struct api *api, enum api_when when, struct error *
 		return error_set(err, EPERM,
 				 "The requested operation is not supported after starting the "
 				 "microVM.");
-	if (when == API_AFTER_START && !started)
+	if (when >= API_AFTER_START && !started)
 		return error_set(err, EPERM,
 				 "The requested operation is not supported before starting the "
 				 "microVM.");
@@ -149,7 +149,7 @@ int api_call_route(struct api *api, const struct api_route *route, const char *i
 			       ? error_set(err, EINVAL, "Empty Delete request.")
 			       : error_set(err, EINVAL, "%s request cannot have a body.",
 					   route->method);
-	if (wants && !body)
+	if (wants && !body && route->when != API_AFTER_START_BARE)
 		return error_set(err, EINVAL, "Empty %s request.", route->method);
 	if (body && json_parse(&a, body, len, 0, &parsed, err))
 		return error_wrap(err, "An error occurred when deserializing the json body of a "

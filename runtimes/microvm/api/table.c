@@ -37,11 +37,20 @@ const struct api_route api_routes[] = {
 	  FIELDS(NEEDS("drive_id", JSON_STRING) NEEDS("is_root_device", JSON_BOOL)
 		 TAKES("path_on_host", JSON_STRING) TAKES("is_read_only", JSON_BOOL)
 		 TAKES("partuuid", JSON_STRING) TAKES("cache_type", JSON_STRING)
-		 TAKES("io_engine", JSON_STRING)), api_put_drive },
+		 TAKES("io_engine", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)),
+	  api_put_drive },
+	{ "PATCH", "/drives/", API_AFTER_START, "drive_id", "Drive config error",
+	  FIELDS(NEEDS("drive_id", JSON_STRING) TAKES("path_on_host", JSON_STRING)
+		 TAKES("rate_limiter", JSON_OBJECT)), api_patch_drive },
 	{ "DELETE", "/drives/", API_AFTER_START, NULL, NULL, NULL, api_no_pci },
 	{ "PUT", "/network-interfaces/", API_PLUG, "iface_id", "Network config error",
 	  FIELDS(NEEDS("iface_id", JSON_STRING) NEEDS("host_dev_name", JSON_STRING)
-		 TAKES("guest_mac", JSON_STRING) TAKES("mtu", JSON_NUMBER)), api_put_net },
+		 TAKES("guest_mac", JSON_STRING) TAKES("mtu", JSON_NUMBER)
+		 TAKES("rx_rate_limiter", JSON_OBJECT) TAKES("tx_rate_limiter", JSON_OBJECT)),
+	  api_put_net },
+	{ "PATCH", "/network-interfaces/", API_AFTER_START, "iface_id", "Network config error",
+	  FIELDS(NEEDS("iface_id", JSON_STRING) TAKES("rx_rate_limiter", JSON_OBJECT)
+		 TAKES("tx_rate_limiter", JSON_OBJECT)), api_patch_net },
 	{ "DELETE", "/network-interfaces/", API_AFTER_START, NULL, NULL, NULL, api_no_pci },
 	{ "PUT", "/pmem/", API_PLUG, "id", "Pmem config error",
 	  FIELDS(NEEDS("id", JSON_STRING) NEEDS("path_on_host", JSON_STRING)
@@ -60,7 +69,28 @@ const struct api_route api_routes[] = {
 	  FIELDS(TAKES("kvm_capabilities", JSON_ARRAY) TAKES("cpuid_modifiers", JSON_ARRAY)
 		 TAKES("msr_modifiers", JSON_ARRAY)), api_no_cpu_config },
 	{ "PUT", "/entropy", API_BEFORE_START, NULL, "Entropy config error",
-	  FIELDS(), api_put_entropy },
+	  FIELDS(TAKES("rate_limiter", JSON_OBJECT)), api_put_entropy },
+	{ "PUT", "/balloon", API_BEFORE_START, NULL, "Balloon config error",
+	  FIELDS(NEEDS("amount_mib", JSON_NUMBER) NEEDS("deflate_on_oom", JSON_BOOL)
+		 TAKES("stats_polling_interval_s", JSON_NUMBER)
+		 TAKES("free_page_hinting", JSON_BOOL) TAKES("free_page_reporting", JSON_BOOL)),
+	  api_put_balloon },
+	{ "GET", "/balloon", API_ANY, NULL, "Balloon config error", NULL, api_get_balloon },
+	{ "PATCH", "/balloon", API_AFTER_START, NULL, "Balloon update error",
+	  FIELDS(NEEDS("amount_mib", JSON_NUMBER)), api_patch_balloon },
+	{ "GET", "/balloon/statistics", API_AFTER_START, NULL, "Balloon update error", NULL,
+	  api_get_balloon_stats },
+	{ "PATCH", "/balloon/statistics", API_AFTER_START, NULL, "Balloon update error",
+	  FIELDS(NEEDS("stats_polling_interval_s", JSON_NUMBER)), api_patch_balloon_stats },
+	{ "PATCH", "/balloon/hinting/start", API_AFTER_START_BARE, NULL, "Balloon update error",
+	  FIELDS(TAKES("acknowledge_on_stop", JSON_BOOL)), api_start_hinting },
+	{ "PATCH", "/balloon/hinting/stop", API_AFTER_START_BARE, NULL, "Balloon update error",
+	  FIELDS(TAKES("acknowledge_on_stop", JSON_BOOL)), api_stop_hinting },
+	{ "GET", "/balloon/hinting/status", API_AFTER_START, NULL, "Balloon update error", NULL,
+	  api_get_hinting },
+	{ "PUT", "/vsock", API_BEFORE_START, NULL, "Vsock config error",
+	  FIELDS(NEEDS("guest_cid", JSON_NUMBER) NEEDS("uds_path", JSON_STRING)
+		 TAKES("vsock_id", JSON_STRING)), api_put_vsock },
 	{ "PUT", "/serial", API_SETTING, NULL, "Serial config error",
 	  FIELDS(TAKES("serial_out_path", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)),
 	  api_put_serial },

@@ -2,8 +2,6 @@
 /*
  * Handlers about the machine as a whole.
  */
-#include <stdio.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtimes/microvm/api/metrics.h"
@@ -209,53 +207,6 @@ int api_get_machine_config(struct api *api, const struct api_call *call, struct 
 
 /* --- everything ------------------------------------------------------------------------------- */
 
-static void write_drive(struct json_writer *w, const struct drive_config *d)
-{
-	json_begin_object(w);
-	json_put_string(w, "drive_id", d->id);
-	json_put_string(w, "partuuid", d->partuuid);
-	json_put_bool(w, "is_root_device", d->root);
-	json_put_string(w, "cache_type", d->writeback ? "Writeback" : "Unsafe");
-	json_put_bool(w, "is_read_only", d->read_only);
-	json_put_string(w, "path_on_host", d->path);
-	json_put_string(w, "rate_limiter", NULL);
-	json_put_string(w, "io_engine", "Sync");
-	json_put_string(w, "socket", NULL);
-	json_end_object(w);
-}
-
-static void write_net(struct json_writer *w, const struct net_config *n)
-{
-	char mac[18];
-
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
-		 n->mac[3], n->mac[4], n->mac[5]);
-	json_begin_object(w);
-	json_put_string(w, "iface_id", n->id);
-	json_put_string(w, "host_dev_name", n->device);
-	json_put_string(w, "guest_mac", n->has_mac ? mac : NULL);
-	json_key(w, "mtu");
-	if (n->mtu)
-		json_u64(w, n->mtu);
-	else
-		json_null(w);
-	json_put_string(w, "rx_rate_limiter", NULL);
-	json_put_string(w, "tx_rate_limiter", NULL);
-	json_end_object(w);
-}
-
-static void write_entropy(struct json_writer *w, bool there)
-{
-	json_key(w, "entropy");
-	if (!there) {
-		json_null(w);
-		return;
-	}
-	json_begin_object(w);
-	json_put_string(w, "rate_limiter", NULL);
-	json_end_object(w);
-}
-
 static void write_boot(struct json_writer *w, const struct machine_config *c)
 {
 	json_key(w, "boot-source");
@@ -310,8 +261,7 @@ static void write_serial(struct json_writer *w, const struct machine_config *c)
 
 int api_get_vm_config(struct api *api, const struct api_call *call, struct error *err)
 {
-	static const char *const unset[] = { "balloon", "cpu-config", "mmds-config", "vsock",
-					     "memory-hotplug" };
+	static const char *const unset[] = { "cpu-config", "mmds-config", "memory-hotplug" };
 	const struct machine_config *c = &api->machine->config;
 	struct json_writer *w = call->out;
 
@@ -320,15 +270,7 @@ int api_get_vm_config(struct api *api, const struct api_call *call, struct error
 	write_boot(w, c);
 	json_key(w, "machine-config");
 	write_size(w, c);
-	json_put_array(w, "drives");
-	for (unsigned int i = 0; i < c->n_drives; i++)
-		write_drive(w, &c->drives[i]);
-	json_end_array(w);
-	json_put_array(w, "network-interfaces");
-	for (unsigned int i = 0; i < c->n_nets; i++)
-		write_net(w, &c->nets[i]);
-	json_end_array(w);
-	write_entropy(w, c->entropy);
+	api_write_devices(w, c);
 	json_put_array(w, "pmem");
 	json_end_array(w);
 	for (size_t i = 0; i < ARRAY_LEN(unset); i++)

@@ -40,6 +40,8 @@ static const struct allowed_call vcpu_calls[] = {
 	IOCTL(KVM_RUN),
 	/* what a device does at once: the serial port's byte, interrupts, the loop's wake-up */
 	ALLOW(poll), ALLOW(writev), ALLOW(read),
+	/* a drive whose driver resets it: what io_uring has under way is waited for */
+	ALLOW(io_uring_enter), ALLOW(preadv), ALLOW(pwritev),
 	/* a network device that its driver has made ready */
 	IOCTL(TUNSETOFFLOAD),
 	COMMON,

@@ -128,6 +128,16 @@ int guest_memory_write(const struct guest_memory *m, struct gpa at, const void *
 	return 0;
 }
 
+void guest_memory_discard(void *host, uint64_t len)
+{
+	uintptr_t mask = GUEST_PAGE_BYTES - 1, start = ((uintptr_t)host + mask) & ~mask;
+	uintptr_t end = ((uintptr_t)host + len) & ~mask;
+
+	/* of huge pages the kernel takes whole ones only, which is as well */
+	if (host && start < end)
+		madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static int copy_from_file(uint8_t *to, int fd, off_t offset, uint64_t len)
 {
 	while (len) {

@@ -62,6 +62,12 @@ int guest_memory_read(const struct guest_memory *m, struct gpa at, void *to, siz
 int guest_memory_write(const struct guest_memory *m, struct gpa at, const void *from, size_t len);
 
 /*
+ * guest_memory_discard() - the host may have back the whole pages of @len bytes at @host (from
+ * guest_memory_at(); NULL: none): they read as when the machine was made.
+ */
+void guest_memory_discard(void *host, uint64_t len);
+
+/*
  * guest_memory_load() - put @len bytes of @fd from @offset at @at.  Whole pages are mapped
  * privately where both sides lie on page boundaries (nothing is read until the guest touches
  * it), the rest is copied.  Return: 0, -EFAULT outside of memory, -ENODATA when the file ends

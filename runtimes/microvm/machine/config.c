@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtimes/microvm/boot/load.h"
+#include "runtimes/microvm/virtio/vsock.h"
 
 #define DEFAULT_ARGS                                                                       \
 	"reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd " \
@@ -25,7 +26,17 @@ void machine_config_init(struct machine_config *c)
 		.serial_fd = -1,
 		.vcpu_count = 1,
 		.memory_mib = 128,
+		.vsock = { .listener = -1 },
 	};
+}
+
+static void vsock_config_finish(struct vsock_config *v)
+{
+	if (v->path)
+		unlink(v->path);
+	free(v->path);
+	close_fd(&v->listener);
+	*v = (struct vsock_config){ .listener = -1 };
 }
 
 void machine_config_finish(struct machine_config *c)
@@ -34,6 +45,7 @@ void machine_config_finish(struct machine_config *c)
 		drive_config_finish(&c->drives[i]);
 	for (unsigned int i = 0; i < c->n_nets; i++)
 		net_config_finish(&c->nets[i]);
+	vsock_config_finish(&c->vsock);
 	free(c->kernel_path);
 	free(c->initrd_path);
 	free(c->boot_args);
@@ -50,6 +62,18 @@ void drive_config_finish(struct drive_config *drive)
 	free(drive->partuuid);
 	close_fd(&drive->fd);
 	*drive = (struct drive_config){ .fd = -1 };
+}
+
+int drive_config_open(const char *path, bool read_only, struct error *err)
+{
+	int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, errno,
+				 "Virtio backend error: Error manipulating the backing file: "
+				 "%s (os error %d) %s",
+				 strerror(errno), errno, path);
+	return fd;
 }
 
 int machine_config_set_boot(struct machine_config *c, const char *kernel, const char *initrd,
@@ -85,7 +109,7 @@ int machine_config_set_boot(struct machine_config *c, const char *kernel, const 
 	return 0;
 }
 
-static struct drive_config *find_drive(struct machine_config *c, const char *id)
+struct drive_config *machine_config_find_drive(struct machine_config *c, const char *id)
 {
 	for (unsigned int i = 0; i < c->n_drives; i++)
 		if (str_eq(c->drives[i].id, id))
@@ -97,7 +121,7 @@ static struct drive_config *find_drive(struct machine_config *c, const char *id)
 int machine_config_put_drive(struct machine_config *c, struct drive_config *drive,
 			     struct error *err)
 {
-	struct drive_config *old = find_drive(c, drive->id);
+	struct drive_config *old = machine_config_find_drive(c, drive->id);
 
 	for (unsigned int i = 0; drive->root && i < c->n_drives; i++)
 		if (c->drives[i].root && &c->drives[i] != old)
@@ -124,13 +148,18 @@ void net_config_finish(struct net_config *net)
 	*net = (struct net_config){ .tap = -1 };
 }
 
+struct net_config *machine_config_find_net(struct machine_config *c, const char *id)
+{
+	for (unsigned int i = 0; i < c->n_nets; i++)
+		if (str_eq(c->nets[i].id, id))
+			return &c->nets[i];
+	return NULL;
+}
+
 int machine_config_put_net(struct machine_config *c, struct net_config *net, struct error *err)
 {
-	struct net_config *old = NULL;
+	struct net_config *old = machine_config_find_net(c, net->id);
 
-	for (unsigned int i = 0; i < c->n_nets; i++)
-		if (str_eq(c->nets[i].id, net->id))
-			old = &c->nets[i];
 	for (unsigned int i = 0; net->has_mac && i < c->n_nets; i++)
 		if (&c->nets[i] != old && c->nets[i].has_mac &&
 		    !memcmp(c->nets[i].mac, net->mac, sizeof(net->mac)))
@@ -150,6 +179,19 @@ int machine_config_put_net(struct machine_config *c, struct net_config *net, str
 	return 0;
 }
 
+int machine_config_put_vsock(struct machine_config *c, uint64_t cid, const char *path,
+			     struct error *err)
+{
+	int fd;
+
+	vsock_config_finish(&c->vsock);
+	fd = vsock_listen(path, err);
+	if (fd < 0)
+		return fd;
+	c->vsock = (struct vsock_config){ .cid = cid, .path = xstrdup(path), .listener = fd };
+	return 0;
+}
+
 int machine_config_check_size(const struct machine_config *c, struct error *err)
 {
 	unsigned int n = c->vcpu_count;
@@ -165,6 +207,10 @@ int machine_config_check_size(const struct machine_config *c, struct error *err)
 		return error_set(err, EINVAL,
 				 "The memory size (MiB) is either 0, or not a multiple of the "
 				 "configured page size.");
+	if (c->has_balloon && c->balloon.amount_mib > c->memory_mib)
+		return error_set(err, EINVAL,
+				 "The memory size (MiB) is smaller than the previously set balloon "
+				 "device target size.");
 	return 0;
 }
 

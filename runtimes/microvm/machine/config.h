@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "runtimes/microvm/devices/limiter.h"
 #include "runtimes/microvm/kvm/memory.h"
+#include "runtimes/microvm/virtio/balloon.h"
 
 #define CONFIG_VCPUS_MAX  32
 #define CONFIG_DRIVES_MAX 16
@@ -23,6 +25,9 @@ struct drive_config {
 	char *path;	/* owned */
 	char *partuuid; /* owned; NULL unless a root file system is named by it */
 	int fd;		/* owned */
+	bool async;	/* io_engine Async */
+	struct limiter_config limiter;
+	struct virtio_device *running; /* once the machine runs; the machine's */
 };
 
 struct net_config {
@@ -32,6 +37,14 @@ struct net_config {
 	uint8_t mac[6];
 	uint16_t mtu; /* 0: not set */
 	int tap;      /* owned */
+	struct limiter_config rx_limiter, tx_limiter;
+	struct virtio_device *running; /* once the machine runs; the machine's */
+};
+
+struct vsock_config {
+	uint64_t cid;
+	char *path;   /* owned; NULL: no such device */
+	int listener; /* owned: listens at @path */
 };
 
 struct machine_config {
@@ -48,6 +61,10 @@ struct machine_config {
 	unsigned int n_nets;
 	struct net_config nets[CONFIG_NETS_MAX];
 	bool entropy;
+	struct limiter_config entropy_limiter;
+	struct vsock_config vsock;
+	bool has_balloon;
+	struct balloon_backend balloon;
 };
 
 /* machine_config_init() - the defaults: 1 vCPU, 128 MiB, nothing else. */
@@ -67,9 +84,20 @@ int machine_config_put_drive(struct machine_config *c, struct drive_config *driv
 			     struct error *err);
 void drive_config_finish(struct drive_config *drive);
 
+/* drive_config_open() - the file behind a drive.  Return: descriptor or -errno. */
+int drive_config_open(const char *path, bool read_only, struct error *err);
+
+/* machine_config_find_drive(), machine_config_find_net() - Return: NULL when there is none. */
+struct drive_config *machine_config_find_drive(struct machine_config *c, const char *id);
+struct net_config *machine_config_find_net(struct machine_config *c, const char *id);
+
 /* machine_config_put_net() - as machine_config_put_drive(); a MAC address is unique. */
 int machine_config_put_net(struct machine_config *c, struct net_config *net, struct error *err);
 void net_config_finish(struct net_config *net);
+
+/* machine_config_put_vsock() - listen at @path, instead of at the one before. */
+int machine_config_put_vsock(struct machine_config *c, uint64_t cid, const char *path,
+			     struct error *err);
 
 /* machine_config_check_size() - vCPUs and memory together.  Return: 0 or -EINVAL. */
 int machine_config_check_size(const struct machine_config *c, struct error *err);

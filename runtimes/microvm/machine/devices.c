@@ -13,6 +13,7 @@
 #include "runtimes/microvm/virtio/block.h"
 #include "runtimes/microvm/virtio/net.h"
 #include "runtimes/microvm/virtio/rng.h"
+#include "runtimes/microvm/virtio/vsock.h"
 
 #define FIRST_BASE (BOOT_TIMER_AT + BOOT_TIMER_BYTES)
 #define FIRST_GSI  5
@@ -78,28 +79,41 @@ static int plug(struct machine *m, struct virtio_slot *s, struct error *err)
 	return r;
 }
 
-static int add_drive(struct machine *m, const struct drive_config *d, struct error *err)
+static int add_drive(struct machine *m, struct drive_config *d, struct error *err)
 {
 	struct block_backend backend = {
-		.fd = d->fd, .read_only = d->read_only, .writeback = d->writeback, .id = d->id
+		.fd = d->fd,
+		.read_only = d->read_only,
+		.writeback = d->writeback,
+		.async = d->async,
+		.id = d->id,
+		.limiter = d->limiter,
 	};
 	struct virtio_slot *s;
 	int r = next_slot(m, &s, err);
 
 	if (!r)
-		r = block_create(&s->device, &backend, &m->memory, s->irq_fd, err);
+		r = block_create(&s->device, &backend, m->loop, &m->memory, s->irq_fd, err);
+	d->running = r ? NULL : s->device;
 	return r ? r : plug(m, s, err);
 }
 
-static int add_net(struct machine *m, const struct net_config *c, struct error *err)
+static int add_net(struct machine *m, struct net_config *c, struct error *err)
 {
-	struct net_backend backend = { .tap = c->tap, .has_mac = c->has_mac, .mtu = c->mtu };
+	struct net_backend backend = {
+		.tap = c->tap,
+		.has_mac = c->has_mac,
+		.mtu = c->mtu,
+		.rx_limiter = c->rx_limiter,
+		.tx_limiter = c->tx_limiter,
+	};
 	struct virtio_slot *s;
 	int r = next_slot(m, &s, err);
 
 	memcpy(backend.mac, c->mac, sizeof(backend.mac));
 	if (!r)
 		r = net_create(&s->device, &backend, m->loop, &m->memory, s->irq_fd, err);
+	c->running = r ? NULL : s->device;
 	return r ? r : plug(m, s, err);
 }
 
@@ -110,7 +124,32 @@ static int add_entropy(struct machine *m, struct error *err)
 
 	if (r)
 		return r;
-	rng_create(&s->device, &m->memory, s->irq_fd);
+	rng_create(&s->device, &m->config.entropy_limiter, m->loop, &m->memory, s->irq_fd);
+	return plug(m, s, err);
+}
+
+static int add_vsock(struct machine *m, struct error *err)
+{
+	const struct vsock_config *c = &m->config.vsock;
+	struct vsock_backend backend = { .cid = c->cid, .listener = c->listener, .path = c->path };
+	struct virtio_slot *s;
+	int r = next_slot(m, &s, err);
+
+	if (r)
+		return r;
+	vsock_create(&s->device, &backend, m->loop, &m->memory, s->irq_fd);
+	return plug(m, s, err);
+}
+
+static int add_balloon(struct machine *m, struct error *err)
+{
+	struct virtio_slot *s;
+	int r = next_slot(m, &s, err);
+
+	if (r)
+		return r;
+	balloon_create(&s->device, &m->config.balloon, m->loop, &m->memory, s->irq_fd);
+	m->balloon = s->device;
 	return plug(m, s, err);
 }
 
@@ -124,6 +163,10 @@ int machine_add_devices(struct machine *m, struct error *err)
 		r = add_net(m, &m->config.nets[i], err);
 	if (!r && m->config.entropy)
 		r = add_entropy(m, err);
+	if (!r && m->config.vsock.path)
+		r = add_vsock(m, err);
+	if (!r && m->config.has_balloon)
+		r = add_balloon(m, err);
 	return r;
 }
 
@@ -146,6 +189,40 @@ void machine_remove_devices(struct machine *m)
 {
 	while (m->n_virtio)
 		unplug(&m->virtio[--m->n_virtio]);
+}
+
+int machine_update_drive(struct drive_config *d, const char *path,
+			 const struct limiter_config *limiter, struct error *err)
+{
+	int fd cleanup_close = -1;
+	int r;
+
+	if (path) {
+		fd = drive_config_open(path, d->read_only, err);
+		r = fd < 0 ? fd : block_set_file(d->running, fd, err);
+		if (r)
+			return r;
+		close_fd(&d->fd);
+		d->fd = steal_fd(&fd);
+		free(d->path);
+		d->path = xstrdup(path);
+	}
+	block_set_limiter(d->running, limiter);
+	limiter_config_merge(&d->limiter, limiter);
+	return 0;
+}
+
+void machine_update_net(struct net_config *n, const struct limiter_config *rx,
+			const struct limiter_config *tx)
+{
+	net_set_limiters(n->running, rx, tx);
+	limiter_config_merge(&n->rx_limiter, rx);
+	limiter_config_merge(&n->tx_limiter, tx);
+}
+
+int machine_check_async(struct error *err)
+{
+	return block_check_async(err);
 }
 
 int machine_open_tap(const char *name, struct error *err)

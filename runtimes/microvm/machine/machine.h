@@ -52,6 +52,7 @@ struct machine {
 	int serial_irq, keyboard_irq;
 	struct loop_fd *input;		/* standard input, while the guest's port takes bytes */
 	struct loop_timer *input_retry; /* armed while it does not */
+	struct virtio_device *balloon;	/* NULL: none */
 	unsigned int n_virtio;
 	struct virtio_slot virtio[MACHINE_VIRTIO_MAX];
 	struct vcpu_group group;
@@ -71,8 +72,20 @@ void machine_init(struct machine *m, struct loop *loop, void (*on_end)(void *own
  */
 int machine_start(struct machine *m, struct error *err);
 
+/* machine_check_async() - whether drives can have io_engine Async here.  Return: 0 or -errno. */
+int machine_check_async(struct error *err);
+
 /* machine_open_tap() - for a network interface.  Return: descriptor or -errno. */
 int machine_open_tap(const char *name, struct error *err);
+
+/*
+ * machine_update_drive() - go on with the file @path (NULL: the same), and with what @limiter
+ * gives; machine_update_net() - with limiters alone.  Preconditions: it has been started.
+ */
+int machine_update_drive(struct drive_config *d, const char *path,
+			 const struct limiter_config *limiter, struct error *err);
+void machine_update_net(struct net_config *n, const struct limiter_config *rx,
+			const struct limiter_config *tx);
 
 /* machine_pause/resume() - idempotent.  Preconditions: it has been started. */
 void machine_pause(struct machine *m);

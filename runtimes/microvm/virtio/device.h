@@ -35,8 +35,13 @@ struct virtio_ops {
 	int (*notify)(struct virtio_device *d, unsigned int queue);
 	/* The driver resets: forget all requests.  May be NULL. */
 	void (*reset)(struct virtio_device *d);
+	/* Finish what is under way outside of the queues, before state is saved.  May be NULL. */
+	void (*drain)(struct virtio_device *d);
 	/* Fill @len bytes of the configuration space at @offset; zero beyond its end. */
 	void (*config_read)(struct virtio_device *d, uint32_t offset, uint8_t *to, uint32_t len);
+	/* The driver writes @len bytes (1, 2, 4 or 8) there.  May be NULL. */
+	void (*config_write)(struct virtio_device *d, uint32_t offset, const uint8_t *from,
+			     uint32_t len);
 	void (*destroy)(struct virtio_device *d);
 };
 
@@ -60,6 +65,9 @@ struct virtio_device {
  */
 bool virtio_running(const struct virtio_device *d);
 void virtio_stop(struct virtio_device *d, const char *why);
+
+/* virtio_config_changed() - the driver is to read the configuration anew.  With the lock. */
+void virtio_config_changed(struct virtio_device *d);
 
 /* virtio_interrupt() - tell the driver of used chains in @queue, if it wants to know. */
 void virtio_interrupt(struct virtio_device *d, unsigned int queue);

@@ -51,6 +51,13 @@ void virtio_interrupt(struct virtio_device *d, unsigned int queue)
 		raise_interrupt(d, INT_QUEUE);
 }
 
+void virtio_config_changed(struct virtio_device *d)
+{
+	d->config_generation++;
+	if (virtio_running(d))
+		raise_interrupt(d, INT_CONFIG);
+}
+
 void virtio_stop(struct virtio_device *d, const char *why)
 {
 	log_warn("virtio device of type %u: %s: stopped until its driver resets it", d->ops->type,
@@ -192,11 +199,15 @@ static void mmio_write(void *device, uint64_t offset, const uint8_t *bytes, unsi
 	struct virtio_device *d = device;
 	uint32_t v;
 
-	if (len != 4 || offset >= VIRTIO_MMIO_CONFIG)
-		return; /* no device of ours has a configuration that drivers write */
-	memcpy(&v, bytes, sizeof(v));
 	pthread_mutex_lock(&d->lock);
-	write_register(d, offset, v);
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		if (d->ops->config_write)
+			d->ops->config_write(d, (uint32_t)(offset - VIRTIO_MMIO_CONFIG), bytes,
+					     len);
+	} else if (len == 4) {
+		memcpy(&v, bytes, sizeof(v));
+		write_register(d, offset, v);
+	}
 	pthread_mutex_unlock(&d->lock);
 }
 

@@ -23,6 +23,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtimes/microvm/virtio/gate.h"
 
 #define HEADER	    sizeof(struct virtio_net_hdr_v1)
 #define PACKET_MAX  (65536 + 64)
@@ -39,8 +40,10 @@ struct net {
 	struct virtio_device device;
 	struct net_backend backend;
 	struct loop_fd *watch;
+	struct gate rx, tx;
 	struct queue_chain first, chain; /* too large for a stack */
 	size_t waiting;			 /* bytes of a packet in buffer that had no room */
+	bool passed;			 /* the waiting packet has passed the rate limiter */
 	uint8_t buffer[PACKET_MAX];
 };
 
@@ -104,19 +107,32 @@ static int deliver(struct net *n, size_t len)
 	return 1;
 }
 
+/*
+ * next_waiting() - a packet in the buffer that may go to the guest now.
+ * Return: false when there is none, or none that the rate limiter lets pass.
+ */
+static bool next_waiting(struct net *n)
+{
+	if (!n->waiting) {
+		ssize_t got = read(n->backend.tap, n->buffer, sizeof(n->buffer));
+
+		if (got < (ssize_t)HEADER)
+			return false;
+		n->waiting = (size_t)got;
+		n->passed = false;
+	}
+	n->passed = n->passed || gate_pass(&n->rx, n->waiting);
+	return n->passed;
+}
+
 /* receive() - what waits, then what the tap has.  Return: as virtio_ops.notify. */
 static int receive(struct net *n)
 {
 	int r = 1;
 
 	for (unsigned int i = 0; r > 0 && i < SERVE_BATCH; i++) {
-		if (!n->waiting) {
-			ssize_t got = read(n->backend.tap, n->buffer, sizeof(n->buffer));
-
-			if (got < (ssize_t)HEADER)
-				break;
-			n->waiting = (size_t)got;
-		}
+		if (!next_waiting(n))
+			break;
 		r = deliver(n, n->waiting);
 		if (r > 0)
 			n->waiting = 0;
@@ -130,7 +146,7 @@ static int receive_and_watch(struct net *n)
 {
 	int r = receive(n);
 
-	if (!r && n->waiting) {
+	if (!r && n->waiting && n->passed) {
 		virtqueue_arm(&n->device.queues[QUEUE_RX]);
 		r = receive(n);
 	}
@@ -163,6 +179,11 @@ static int transmit(struct net *n)
 	while (!r && served < SERVE_BATCH && (r = virtqueue_pop(q, &n->chain)) > 0) {
 		if (n->chain.read_bytes < HEADER)
 			return -EBADMSG;
+		if (!gate_pass(&n->tx, n->chain.read_bytes)) {
+			virtqueue_unpop(q);
+			virtio_interrupt(&n->device, QUEUE_TX);
+			return 0; /* the gate notifies again */
+		}
 		(void)!writev(n->backend.tap, n->chain.parts, (int)n->chain.n_read);
 		r = virtqueue_push(q, n->chain.head, 0);
 		served++;
@@ -210,8 +231,12 @@ static void net_config_read(struct virtio_device *d, uint32_t offset, uint8_t *t
 
 static void net_destroy(struct virtio_device *d)
 {
-	loop_fd_remove(net_of(d)->watch);
-	free(net_of(d));
+	struct net *n = net_of(d);
+
+	loop_fd_remove(n->watch);
+	gate_finish(&n->rx);
+	gate_finish(&n->tx);
+	free(n);
 }
 
 static const struct virtio_ops net_ops = {
@@ -237,7 +262,16 @@ int net_create(struct virtio_device **ret, const struct net_backend *backend, st
 		features |= 1ULL << VIRTIO_NET_F_MTU;
 	n->backend = *backend;
 	virtio_init(&n->device, &net_ops, features, memory, irq_fd);
+	gate_init(&n->rx, &backend->rx_limiter, loop, &n->device, QUEUE_RX);
+	gate_init(&n->tx, &backend->tx_limiter, loop, &n->device, QUEUE_TX);
 	n->watch = loop_add_fd(loop, backend->tap, 0, tap_readable, n);
 	*ret = &n->device;
 	return 0;
+}
+
+void net_set_limiters(struct virtio_device *d, const struct limiter_config *rx,
+		      const struct limiter_config *tx)
+{
+	gate_update(&net_of(d)->rx, rx);
+	gate_update(&net_of(d)->tx, tx);
 }

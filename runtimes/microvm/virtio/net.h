@@ -6,6 +6,7 @@
 #define MICROVM_VIRTIO_NET_H
 
 #include "base/loop.h"
+#include "runtimes/microvm/devices/limiter.h"
 #include "runtimes/microvm/virtio/mmio.h"
 
 struct net_backend {
@@ -13,6 +14,7 @@ struct net_backend {
 	bool has_mac;
 	uint8_t mac[6];
 	uint16_t mtu; /* 0: the guest chooses */
+	struct limiter_config rx_limiter, tx_limiter;
 };
 
 /* net_open_tap() - the tap @name, which exists or is made.  Return: descriptor or -errno. */
@@ -21,5 +23,9 @@ int net_open_tap(const char *name, struct error *err);
 /* net_create() - packets from the tap arrive on @loop.  Return: 0 or -errno. */
 int net_create(struct virtio_device **ret, const struct net_backend *backend, struct loop *loop,
 	       const struct guest_memory *memory, int irq_fd, struct error *err);
+
+/* net_set_limiters() - as limiter_update(), while it runs; on the loop, the lock not held. */
+void net_set_limiters(struct virtio_device *d, const struct limiter_config *rx,
+		      const struct limiter_config *tx);
 
 #endif

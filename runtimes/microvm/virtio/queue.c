@@ -156,6 +156,11 @@ int virtqueue_pop(struct virtqueue *q, struct queue_chain *ret)
 	return 1;
 }
 
+void virtqueue_unpop(struct virtqueue *q)
+{
+	q->next_available--;
+}
+
 int virtqueue_fill(struct virtqueue *q, uint16_t i, uint16_t head, uint32_t written)
 {
 	struct used_element e = { .head = head, .len = written };

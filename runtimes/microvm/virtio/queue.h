@@ -53,6 +53,9 @@ int virtqueue_check(const struct virtqueue *q);
 /* virtqueue_pop() - Return: 1 with a chain, 0 when there is none, -EBADMSG. */
 int virtqueue_pop(struct virtqueue *q, struct queue_chain *ret);
 
+/* virtqueue_unpop() - the chain popped last was not needed: it comes again. */
+void virtqueue_unpop(struct virtqueue *q);
+
 /*
  * virtqueue_fill() - the @i-th of several chains that go back together, @written bytes in it.
  * Return: 0 or -EBADMSG.  virtqueue_publish() - now the driver sees @n of them.

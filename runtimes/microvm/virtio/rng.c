@@ -8,12 +8,14 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "runtimes/microvm/virtio/gate.h"
 
 #define REQUEST_MAX 65536 /* bytes of one request; the rest of it stays as it was */
 #define SERVE_BATCH 16	  /* requests in one go */
 
 struct rng {
 	struct virtio_device device;
+	struct gate gate;
 	struct queue_chain chain;
 };
 
@@ -48,6 +50,11 @@ static int rng_notify(struct virtio_device *d, unsigned int queue)
 	while (!r && served < SERVE_BATCH && (r = virtqueue_pop(q, &g->chain)) > 0) {
 		if (!g->chain.write_bytes)
 			return -EBADMSG;
+		if (!gate_pass(&g->gate, MIN(g->chain.write_bytes, REQUEST_MAX))) {
+			virtqueue_unpop(q);
+			virtio_interrupt(d, queue);
+			return 0; /* the gate notifies again */
+		}
 		r = virtqueue_push(q, g->chain.head, fill(&g->chain));
 		served++;
 	}
@@ -67,6 +74,7 @@ static void rng_config_read(struct virtio_device *d, uint32_t offset, uint8_t *t
 
 static void rng_destroy(struct virtio_device *d)
 {
+	gate_finish(&rng_of(d)->gate);
 	free(rng_of(d));
 }
 
@@ -78,10 +86,12 @@ static const struct virtio_ops rng_ops = {
 	.destroy = rng_destroy,
 };
 
-void rng_create(struct virtio_device **ret, const struct guest_memory *memory, int irq_fd)
+void rng_create(struct virtio_device **ret, const struct limiter_config *limiter, struct loop *loop,
+		const struct guest_memory *memory, int irq_fd)
 {
 	struct rng *g = xnew(struct rng);
 
 	virtio_init(&g->device, &rng_ops, 0, memory, irq_fd);
+	gate_init(&g->gate, limiter, loop, &g->device, 0);
 	*ret = &g->device;
 }

@@ -10,8 +10,11 @@
  *   guest.net=A,B       eth0 has address A; 4 MiB go to port 5000 of B over TCP, what port 5001
  *                       sends is summed up
  *   guest.random=N      N bytes of /dev/hwrng; print how many of them are zero
+ *   guest.vsock         serve and use AF_VSOCK, see vsock.c
  *   guest.tick          a line every 5 ms for ever
  *   guest.echo          repeat lines of the console
+ *   guest.discard=DEVICE   discard its second MiB, make its third zero
+ *   guest.more          then read lines of the console, each as another command line
  *   guest.off           restart (which ends the machine) when all is done
  *
  * It says "GUEST ready" first, after a byte 123 to the boot timer, and "GUEST done" last.
@@ -36,6 +39,8 @@
 #include <unistd.h>
 
 #include <linux/fs.h>
+
+#include "tests/vm/guest/init.h"
 
 #define BOOT_TIMER 0xc0000000
 #define MIB	   (1 << 20)
@@ -174,6 +179,16 @@ static void disk(const char *path, bool write)
 	free(buffer);
 }
 
+static void discard(const char *path)
+{
+	uint64_t second[2] = { MIB, MIB }, third[2] = { 2 * MIB, MIB };
+	int fd = open_device(path, O_RDWR);
+
+	printf("GUEST discard %s", ioctl(fd, BLKDISCARD, second) ? strerror(errno) : "good");
+	printf(", zero %s\n", ioctl(fd, BLKZEROOUT, third) ? strerror(errno) : "good");
+	close(fd);
+}
+
 static bool set_address(const char *address)
 {
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -1;
@@ -259,22 +274,25 @@ static void echo(void)
 		printf("GUEST heard %s", line);
 }
 
-int main(void)
+/* work() - all that the command line names. */
+static void work(void)
 {
 	char *value;
 
-	set_up();
-	puts("GUEST ready");
 	if ((value = argument("guest.modules")))
 		load_modules(value);
 	if ((value = argument("guest.disk")))
 		disk(value, true);
 	if ((value = argument("guest.read")))
 		disk(value, false);
+	if ((value = argument("guest.discard")))
+		discard(value);
 	if ((value = argument("guest.net")))
 		net(value);
 	if ((value = argument("guest.random")))
 		random_bytes(atoi(value));
+	if (argument("guest.vsock"))
+		guest_vsock();
 	if (argument("guest.echo"))
 		echo();
 	while (argument("guest.tick")) {
@@ -284,6 +302,18 @@ int main(void)
 	puts("GUEST done");
 	if (argument("guest.off"))
 		reboot(RB_AUTOBOOT);
+}
+
+int main(void)
+{
+	bool more;
+
+	set_up();
+	puts("GUEST ready");
+	more = argument("guest.more");
+	work();
+	while (more && fgets(command_line, sizeof(command_line), stdin))
+		work();
 	for (;;)
 		pause();
 }

@@ -135,6 +135,44 @@ static void test_drives(void)
 	unlink(path);
 }
 
+static void test_devices(void)
+{
+	char path[64], body[256];
+
+	snprintf(path, sizeof(path), "/tmp/vmm-vsock-%d", getpid());
+	snprintf(body, sizeof(body), "{\"guest_cid\":5,\"uds_path\":\"%s\"}", path);
+	call("PUT", "/vsock", "{\"guest_cid\":2,\"uds_path\":\"x\"}", 400, "Vsock config error: ");
+	call("PUT", "/vsock", "{\"guest_cid\":3,\"uds_path\":\"/nonexistent/x\"}", 400,
+	     "Error binding to the host-side Unix socket: No such file");
+	call("PUT", "/vsock", body, 204, NULL);
+	call("PUT", "/vsock", body, 204, NULL);
+	call("GET", "/vm/config", NULL, 200, "\"vsock\":{\"guest_cid\":5,");
+	call("PUT", "/entropy", "{\"rate_limiter\":{\"x\":1}}", 400, "unknown field `x`");
+	call("PUT", "/entropy", "{\"rate_limiter\":{\"ops\":{\"size\":1}}}", 400,
+	     "missing field `refill_time`");
+	call("PUT", "/entropy", "{\"rate_limiter\":{\"ops\":{\"size\":-1,\"refill_time\":1}}}", 400,
+	     "Entropy config error: rate_limiter: ops: invalid value of field `size`");
+	call("PUT", "/entropy",
+	     "{\"rate_limiter\":{\"bandwidth\":null,\"ops\":{\"size\":9,\"refill_time\":1}}}", 204,
+	     NULL);
+	call("GET", "/vm/config", NULL, 200,
+	     "\"entropy\":{\"rate_limiter\":{\"bandwidth\":null,\"ops\":{\"size\":9,"
+	     "\"one_time_burst\":null,\"refill_time\":1}}}");
+	call("GET", "/balloon", NULL, 400, "Balloon config error: No balloon device found.");
+	call("PUT", "/balloon", "{\"amount_mib\":129,\"deflate_on_oom\":false}", 400,
+	     "Amount of pages requested is too large.");
+	call("PUT", "/balloon",
+	     "{\"amount_mib\":128,\"deflate_on_oom\":true,\"free_page_reporting\":true}", 204,
+	     NULL);
+	call("GET", "/balloon", NULL, 200,
+	     "{\"amount_mib\":128,\"deflate_on_oom\":true,\"stats_polling_interval_s\":0,"
+	     "\"free_page_hinting\":false,\"free_page_reporting\":true}");
+	call("PATCH", "/machine-config", "{\"mem_size_mib\":64}", 400,
+	     "smaller than the previously set balloon");
+	call("PATCH", "/balloon/hinting/start", NULL, 400, "before starting the microVM.");
+	call("PATCH", "/drives/root", "{\"drive_id\":\"root\"}", 400, "before starting");
+}
+
 int main(void)
 {
 	machine_init(&machine, NULL, NULL, NULL);
@@ -142,6 +180,7 @@ int main(void)
 	test_routes();
 	test_size();
 	test_drives();
+	test_devices();
 	machine_config_finish(&machine.config);
 	return tap_done();
 }
