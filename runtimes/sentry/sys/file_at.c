@@ -33,10 +33,12 @@ int place_of_fd(struct task *t, uint64_t fd, bool path_too, struct place *ret)
 		file_put(f);
 		return -EBADF;
 	}
-	ret->inode = inode_get(f->inode);
+	ret->inode = f->inode;
 	if (f->dentry) {
 		ret->path = (struct path){ f->mount, f->dentry };
 		path_get(&ret->path);
+	} else {
+		inode_get(f->inode);
 	}
 	file_put(f);
 	return 0;
@@ -45,7 +47,7 @@ int place_of_fd(struct task *t, uint64_t fd, bool path_too, struct place *ret)
 static int of_cwd(struct task *t, struct place *ret)
 {
 	fs_context_cwd(t->fs, &ret->path);
-	ret->inode = inode_get(ret->path.dentry->inode);
+	ret->inode = ret->path.dentry->inode;
 	return 0;
 }
 
@@ -71,15 +73,16 @@ int place_find(struct task *t, uint64_t dirfd, uint64_t name, bool follow, bool 
 	if (rc < 0)
 		return rc;
 	ret->path = w.path;
-	ret->inode = inode_get(w.path.dentry->inode);
+	ret->inode = w.path.dentry->inode;
 	return 0;
 }
 
 void place_end(struct place *p)
 {
-	inode_put(p->inode);
 	if (p->path.dentry)
 		path_put(&p->path);
+	else
+		inode_put(p->inode);
 	p->inode = NULL;
 }
 

@@ -25,7 +25,7 @@ static inline const struct path *at_start(const struct at *a)
 
 /* An existing file that a call works on. */
 struct place {
-	struct inode *inode; /* a reference */
+	struct inode *inode; /* a reference unless the path has it */
 	struct path path;    /* references; both NULL for a file without a name */
 };
 

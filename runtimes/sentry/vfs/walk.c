@@ -24,40 +24,52 @@ static void set_at(struct walker *w, const struct path *p)
 	path_put(&old);
 }
 
-static void begin_at(struct walker *w, struct fs_context *fs, const struct path *start)
+/* begin_at() - @absolute: the name begins with '/', which only a confined walk heeds elsewhere. */
+static void begin_at(struct walker *w, struct fs_context *fs, const struct path *start,
+		     bool absolute)
 {
 	bool confined = w->flags & (WALK_BENEATH | WALK_IN_ROOT);
 
 	lock_acquire(&fs->lock);
 	w->at = start ? *start : fs->cwd;
+	w->first = w->at.mount;
 	w->root = confined ? w->at : fs->root;
+	if (absolute)
+		w->at = w->root;
 	path_get(&w->at);
 	path_get(&w->root);
 	lock_release(&fs->lock);
 }
 
-/* go_to_root() - a name or link that begins with '/'. */
-static int go_to_root(struct walker *w)
+/* may_go_to_root() - by a name or link that begins with '/'. */
+static int may_go_to_root(const struct walker *w)
 {
 	if (w->flags & WALK_BENEATH)
 		return -EXDEV;
-	set_at(w, &w->root);
-	return (w->flags & WALK_NO_XDEV) && w->at.mount != w->first ? -EXDEV : 0;
+	return (w->flags & WALK_NO_XDEV) && w->root.mount != w->first ? -EXDEV : 0;
+}
+
+static int go_to_root(struct walker *w)
+{
+	int rc = may_go_to_root(w);
+
+	if (rc == 0)
+		set_at(w, &w->root);
+	return rc;
 }
 
 int walker_begin(struct walker *w, struct fs_context *fs, const struct path *start,
 		 const char *name, unsigned int flags, const struct cred *c)
 {
-	int rc;
+	bool absolute = *name == '/';
 
 	*w = (struct walker){ .cred = c, .flags = flags, .rest = name };
 	if (!*name && !(flags & WALK_EMPTY))
 		return -ENOENT;
-	begin_at(w, fs, start);
-	w->first = w->at.mount;
-	if (*name == '/' && (rc = go_to_root(w)) < 0) {
+	begin_at(w, fs, start, absolute);
+	if (absolute && may_go_to_root(w) < 0) {
 		walker_end(w);
-		return rc;
+		return -EXDEV;
 	}
 	return 0;
 }
