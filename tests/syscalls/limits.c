@@ -110,6 +110,28 @@ static void test_sched(void)
 	is(CALL(SYS_getcpu, edge(2), NULL, NULL), -EFAULT, "bad address");
 }
 
+/* The child holds a pipe open for as long as it lives. */
+static void test_parent_death(void)
+{
+	int p[2];
+	char c;
+
+	pipe(p);
+	is(in_child({
+		   if (fork() == 0) {
+			   prctl(PR_SET_PDEATHSIG, SIGKILL);
+			   write(p[1], "x", 1);
+			   for (;;)
+				   pause();
+		   }
+		   read(p[0], &c, 1);
+	   }),
+	   0, "a parent ends");
+	close(p[1]);
+	is(CALL(SYS_read, p[0], &c, 1), 0, "who asked for it goes with its parent");
+	close(p[0]);
+}
+
 static void test_prctl(void)
 {
 	char name[17] = { 0 };
@@ -142,18 +164,7 @@ static void test_prctl(void)
 		   _exit(CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
 	   }),
 	   0, "no new privileges");
-	is(in_child({
-		   pid_t pid = fork();
-
-		   if (!pid) {
-			   prctl(PR_SET_PDEATHSIG, SIGKILL);
-			   for (;;)
-				   pause();
-		   }
-		   usleep(20000);
-		   _exit(0);
-	   }),
-	   0, "who asked for it goes with its parent");
+	test_parent_death();
 }
 
 static void test_system(void)

@@ -189,6 +189,13 @@ static ssize_t read_link(struct inode *i, char *buf, size_t size)
 	return i->ops->readlink(i, buf, size);
 }
 
+static bool is_empty_name(struct task *t, uint64_t name)
+{
+	char first;
+
+	return sys_copy_in(t, &first, name, 1) == 0 && !first;
+}
+
 static long readlink_at(struct task *t, uint64_t dirfd, uint64_t name, uint64_t buf, uint64_t size)
 {
 	char text[4096] AT_UNSET;
@@ -201,9 +208,11 @@ static long readlink_at(struct task *t, uint64_t dirfd, uint64_t name, uint64_t 
 	rc = place_find(t, dirfd, name, false, true, &p);
 	if (rc < 0)
 		return rc;
-	/* An empty name is allowed for descriptors of links, and nothing else. */
 	len = read_link(p.inode, text, MIN(size, sizeof(text)));
 	place_end(&p);
+	/* An empty name is allowed for descriptors of links, and nothing else. */
+	if (len == -EINVAL && is_empty_name(t, name))
+		return -ENOENT;
 	if (len < 0)
 		return len;
 	rc = sys_copy_out(t, buf, text, (size_t)len);

@@ -60,6 +60,7 @@ struct making {
 	dev_t dev;
 	const char *target; /* symlink */
 	struct inode *old;  /* link */
+	bool crosses;	    /* a link would lead to another mount */
 };
 
 typedef int make_fn(struct inode *dir, const char *name, const struct making *m,
@@ -157,18 +158,6 @@ int vfs_symlink(struct fs_context *fs, const struct path *start, const char *nam
 	return *target ? make(fs, start, name, do_symlink, &m, NULL) : -ENOENT;
 }
 
-static int do_link(struct inode *dir, const char *name, const struct making *m, struct inode **ret)
-{
-	int rc;
-
-	if (!dir->ops->link)
-		return -EPERM;
-	rc = dir->ops->link(dir, name, m->old);
-	if (rc == 0)
-		*ret = inode_get(m->old);
-	return rc;
-}
-
 /* may_link() - fs.protected_hardlinks: only to what one could as well write to. */
 static int may_link(struct inode *old, const struct cred *c)
 {
@@ -184,6 +173,23 @@ static int may_link(struct inode *old, const struct cred *c)
 	return inode_permission(old, MAY_READ | MAY_WRITE, c) < 0 ? -EPERM : 0;
 }
 
+static int do_link(struct inode *dir, const char *name, const struct making *m, struct inode **ret)
+{
+	int rc;
+
+	if (m->crosses)
+		return -EXDEV;
+	rc = may_link(m->old, m->cred);
+	if (rc < 0)
+		return rc;
+	if (!dir->ops->link)
+		return -EPERM;
+	rc = dir->ops->link(dir, name, m->old);
+	if (rc == 0)
+		*ret = inode_get(m->old);
+	return rc;
+}
+
 int vfs_link(struct fs_context *fs, const struct path *old, const struct path *start,
 	     const char *name, const struct cred *c)
 {
@@ -195,14 +201,7 @@ int vfs_link(struct fs_context *fs, const struct path *old, const struct path *s
 	rc = path_walk(fs, start, name, WALK_PARENT, c, &w);
 	if (rc < 0)
 		return rc;
-	if (w.path.mount != old->mount || w.path.dentry->inode->fs != m.old->fs)
-		rc = -EXDEV;
-	else
-		rc = may_link(m.old, c);
-	if (rc < 0) {
-		path_put(&w.path);
-		return rc;
-	}
+	m.crosses = w.path.mount != old->mount || w.path.dentry->inode->fs != m.old->fs;
 	rc = make_at(&w, do_link, &m, NULL);
 	if (rc == 0)
 		notify_inode(m.old, NULL, IN_ATTRIB);
