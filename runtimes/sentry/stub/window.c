@@ -18,6 +18,18 @@
 /* OUT: written by the sentry; RESULT: as many bytes of it as the call returns. */
 enum direction { IN = CHANNEL_WINDOW_FILLED, RESULT = CHANNEL_WINDOW_RESULT, OUT = 4 };
 
+/*
+ * has_ends() - the first and last byte are there.  Where not, the sentry writes by itself and knows
+ * how far it came; what it has taken from a pipe to fill a window would be lost.
+ */
+static bool has_ends(uint64_t addr, uint64_t len)
+{
+	uint8_t byte;
+
+	return guest_copy(&byte, (void *)addr, 1) == 0 &&
+	       guest_copy(&byte, (void *)(addr + len - 1), 1) == 0;
+}
+
 static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 {
 	struct channel_control *c = s->control;
@@ -32,7 +44,7 @@ static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 		return;
 	if (offset > CHANNEL_DATA_BYTES || len > CHANNEL_DATA_BYTES - offset)
 		return;
-	if (how & IN && guest_copy(s->data + offset, (void *)addr, len))
+	if (how & IN ? guest_copy(s->data + offset, (void *)addr, len) != 0 : !has_ends(addr, len))
 		return;
 	*w = (struct channel_window){
 		.addr = addr, .len = (uint32_t)len, .offset = offset, .flags = how & (IN | RESULT)

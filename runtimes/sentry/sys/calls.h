@@ -160,6 +160,8 @@ sys_fn sys_msgsnd;
 sys_fn sys_msgrcv;
 sys_fn sys_msgctl;
 
+/* sys_copy_in_siginfo() - as much of it as Linux reads; the rest is 0. Return: 0 or -EFAULT. */
+int sys_copy_in_siginfo(struct task *t, siginfo_t *to, uint64_t from);
 /* sys_may_look_into() - ptrace's rule for what shows the inside of @p. Return: 0 or -EPERM. */
 int sys_may_look_into(struct task *t, struct process *p);
 

@@ -193,6 +193,7 @@ long sys_mknodat(struct task *t, const uint64_t a[6])
 /* --- listing --- */
 
 #define DENTS_BYTES (32u << 10) /* what libraries ask for; more is given in parts */
+#define PAGE_BYTES  4096u
 
 /* Entries on their way: gathered here, as no guest memory is touched under locks. */
 struct dents {
@@ -228,7 +229,7 @@ static int add_dent(void *data, const char *name, uint64_t ino, unsigned int typ
 	return 0;
 }
 
-static int read_directory(struct file *f, struct dents *d)
+static int read_directory(struct file *f, struct dents *d, int64_t *ret_before)
 {
 	int64_t before;
 	int rc;
@@ -240,29 +241,46 @@ static int read_directory(struct file *f, struct dents *d)
 	rc = f->ops->readdir(f, &f->pos, add_dent, d);
 	if (rc < 0)
 		f->pos = before;
+	*ret_before = before;
 	return rc < 0 ? rc : d->rc;
+}
+
+/* list_to() - at most @size bytes by way of our own memory; the position stays where they end. */
+static long list_to(struct task *t, struct file *f, struct dents *d, uint64_t to, size_t size)
+{
+	cleanup_free char *buf = xmalloc(MAX(size, 1));
+	int64_t before;
+	long rc;
+
+	d->buf = buf;
+	d->size = size;
+	d->used = 0;
+	rc = read_directory(f, d, &before);
+	if (rc == 0 && sys_copy_out(t, to, buf, d->used) < 0) {
+		file_seek(f, before, SEEK_SET);
+		return -EFAULT;
+	}
+	return rc;
 }
 
 static long list(struct task *t, const uint64_t a[6], bool old)
 {
 	struct dents d = { .old = old, .size = MIN((unsigned int)a[2], DENTS_BYTES) };
 	struct file *f = sys_file(t, (int)a[0]);
+	size_t in_page = PAGE_BYTES - a[1] % PAGE_BYTES;
+	int64_t before;
 	long rc;
 
 	if (!f)
 		return -EBADF;
 	d.buf = stub_window(t->stub, a[1], d.size, true);
-	if (d.buf) {
-		rc = read_directory(f, &d);
-	} else {
-		char *buf = xmalloc(MAX(d.size, 1));
-
-		d.buf = buf;
-		rc = read_directory(f, &d);
-		if (rc == 0)
-			rc = sys_copy_out(t, a[1], buf, d.used);
-		free(buf);
-	}
+	if (d.buf)
+		rc = read_directory(f, &d, &before);
+	else
+		rc = list_to(t, f, &d, a[1], d.size);
+	/* Entries before a bad address count, if there are any. */
+	if (rc == -EFAULT && d.used > in_page && list_to(t, f, &d, a[1], in_page) == 0)
+		rc = 0;
 	file_put(f);
 	return rc < 0 ? rc : (long)d.used;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <linux/sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -320,8 +321,8 @@ long sys_waitid(struct task *t, const uint64_t a[6])
 		info.si_uid = r.uid;
 		info.si_status = r.status;
 	}
-	if (a[2])
-		rc = sys_copy_out(t, a[2], &info, sizeof(info));
+	if (a[2]) /* what waitid(2) fills in, and not a byte more */
+		rc = sys_copy_out(t, a[2], &info, offsetof(siginfo_t, si_status) + sizeof(int));
 	if (!rc && r.pid && a[4])
 		rc = sys_copy_out(t, a[4], &r.usage, sizeof(r.usage));
 	return rc;
@@ -418,7 +419,7 @@ long sys_pidfd_send_signal(struct task *t, const uint64_t a[6])
 	if (rc)
 		return rc;
 	if (a[2])
-		rc = sys_copy_in(t, &info, a[2], sizeof(info));
+		rc = sys_copy_in_siginfo(t, &info, a[2]);
 	if (!rc && a[2] && info.si_signo != signo)
 		rc = -EINVAL;
 	if (!rc && a[2] && p != t->process && (info.si_code >= 0 || info.si_code == SI_TKILL))

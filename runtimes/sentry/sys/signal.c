@@ -11,6 +11,7 @@
 #include "runtimes/sentry/task/signal.h"
 
 #define SIGSET_BYTES 8
+#define SIGINFO_USED 48 /* of a siginfo_t: the rest is room for later */
 
 static bool is_signal(int signo)
 {
@@ -105,10 +106,16 @@ long sys_tkill(struct task *t, const uint64_t a[6])
 	return send_thread(t, 0, (pid_t)a[0], &info);
 }
 
+int sys_copy_in_siginfo(struct task *t, siginfo_t *to, uint64_t from)
+{
+	memset(to, 0, sizeof(*to));
+	return sys_copy_in(t, to, from, SIGINFO_USED);
+}
+
 /* copy_info() - a siginfo of the guest; only to itself may it look like the kernel's. */
 static int copy_info(struct task *t, uint64_t from, int signo, bool to_self, siginfo_t *ret)
 {
-	int rc = sys_copy_in(t, ret, from, sizeof(*ret));
+	int rc = sys_copy_in_siginfo(t, ret, from);
 
 	if (rc)
 		return rc;

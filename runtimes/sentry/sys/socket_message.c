@@ -395,7 +395,9 @@ long sys_sendmmsg(struct task *t, const uint64_t a[6])
 
 		rc = sys_copy_in(t, &g, at, sizeof(g)) < 0 ? -EFAULT
 							   : send_one(t, f, &g, (int)a[3]);
-		if (rc < 0 || told(t, at, rc) < 0)
+		if (rc >= 0)
+			rc = told(t, at, rc);
+		if (rc < 0)
 			break;
 	}
 	file_put(f);
@@ -416,7 +418,11 @@ long sys_recvmmsg(struct task *t, const uint64_t a[6])
 		uint64_t at = a[1] + done * MMSG_BYTES;
 
 		rc = sys_copy_in(t, &g, at, sizeof(g)) < 0 ? -EFAULT : receive_one(t, f, &g, flags);
-		if (rc < 0 || told(t, at, rc) < 0 || sys_copy_out(t, at, &g, sizeof(g)) < 0)
+		if (rc >= 0)
+			rc = told(t, at, rc);
+		if (rc == 0)
+			rc = sys_copy_out(t, at, &g, sizeof(g));
+		if (rc < 0)
 			break;
 		if (a[3] & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;

@@ -13,9 +13,10 @@
 #include "runtimes/sentry/sys/files.h"
 #include "runtimes/sentry/sys/socket.h"
 
-#define FULL(nr, n, a)		  [nr] = { #n, sys_##n, SYS_FULL, 0, NULL, a }
+#define FULL(nr, n, a) [nr] = { #n, sys_##n, SYS_FULL, 0, NULL, a }
 /* user: a program that needs no more than what is there */
-#define PART(nr, n, a, why, user) [nr] = { #n, sys_##n, SYS_PARTIAL, 0, why "; enough for " user, a }
+#define PART(nr, n, a, why, user) \
+	[nr] = { #n, sys_##n, SYS_PARTIAL, 0, why "; enough for " user, a }
 #define REFUSED(nr, n, e, a, why) [nr] = { #n, NULL, SYS_REFUSED, e, why, a }
 /* Answered in the guest's own process; what it hands over all the same is not served. */
 #define IN_STUB(nr, n, state, a, why) [nr] = { #n, NULL, SYS_##state, ENOSYS, why, a }
