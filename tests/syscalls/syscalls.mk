@@ -20,6 +20,6 @@ check-bats check-programs: $(GUEST_BINS)
 check-syscalls: $(BINS) $(SYSCALLS_BINS)
 	$(Q)BIN=$(abspath $(B))/bin hack/box hack/run-syscalls $(abspath $(SYSCALLS_BINS))
 
-# Each row of the table that is served has a test.
-check-syscall-rows: $(BINS)
-	$(Q)BIN=$(abspath $(B))/bin hack/check-syscall-rows
+# Each row of the table that is served is tested in all that it can answer.
+check-syscall-rows: $(SYSCALLS_BINS)
+	$(Q)hack/box hack/check-syscall-rows $(SYSCALLS_BINS)
