@@ -321,3 +321,21 @@ nothing_left() {
 		nothing_left
 	done
 }
+
+@test "a hundred containers come and go, and nothing stays" {
+	bundle
+	mounts=$(wc -l </proc/self/mountinfo)
+	for i in $(seq 100); do
+		if [ $((i % 2)) = 0 ]; then
+			$RT run --bundle "$DIR" "c$i" </dev/null 3>&-
+		else
+			$RT create --bundle "$DIR" "c$i" </dev/null >/dev/null 2>&1 3>&-
+			$RT start "c$i"
+			$RT delete --force "c$i"
+		fi
+	done
+	nothing_left
+	[ "$(wc -l </proc/self/mountinfo)" = "$mounts" ]
+	find /sys/fs/cgroup -name "$(basename "$DIR")*" | grep . && false
+	[ -z "$(ls "$DIR/state")" ]
+}

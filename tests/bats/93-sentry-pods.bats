@@ -62,6 +62,73 @@ log() { cut -d' ' -f4- "$NODE_DIR/logs/$1/$2.log"; }
 	[[ $output == *"over tcp"* ]]
 }
 
+@test "containers see each other's processes where their pod says so, and not otherwise" {
+	shared='{"linux": {"security_context": {"namespace_options": {"pid": 0}}}}'
+	id=$(sandbox p "$shared")
+	a=$(start "$id" p a busybox:1 '["sh", "-c", "sleep 4321"]' "$shared")
+	b=$(start "$id" p b busybox:1 "$SLEEP" "$shared")
+	run cri exec --sync "$b" ps
+	echo "$output"
+	[[ $output == *"sleep 4321"* ]]
+	run cri exec --sync "$b" sh -c 'kill -9 $(pidof sleep)'
+	eventually exited "$a"
+	own='{"linux": {"security_context": {"namespace_options": {"pid": 1}}}}'
+	id=$(sandbox q "$own")
+	a=$(start "$id" q c busybox:1 '["sh", "-c", "sleep 4321"]' "$own")
+	b=$(start "$id" q d busybox:1 "$SLEEP" "$own")
+	run cri exec --sync "$b" ps
+	[[ $output != *4321* ]]
+}
+
+@test "a terminal with job control" {
+	cat >"$NODE_DIR/type" <<-'E'
+		import os, pty, select, sys, time
+		pid, fd = pty.fork()
+		if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+		def until(text):
+		    out = b""
+		    for _ in range(300):
+		        if select.select([fd], [], [], 0.1)[0]:
+		            try: out += os.read(fd, 4096)
+		            except OSError: break
+		        if text in out: return
+		    sys.exit(f"no {text!r} in {out!r}")
+		def type(text): os.write(fd, text)
+		until(b"# ")
+		type(b"echo first; sleep 100\n"); until(b"first\r\n"); time.sleep(0.5)
+		type(b"\x1a"); until(b"Stopped")
+		type(b"jobs -p; bg; kill -9 %1; echo a''gain; sleep 100\n"); until(b"again\r\n"); time.sleep(0.5)
+		type(b"\x03"); until(b"# ")
+		type(b"tty; exit 6\n"); until(b"/dev/pts/")
+		os.waitpid(pid, 0)
+	E
+	id=$(sandbox p)
+	c=$(start "$id" p c busybox:1 "$SLEEP")
+	run timeout 100 python3 "$NODE_DIR/type" "${CRICTL:-$PEERS/bin/crictl}" --config "$NODE_DIR/crictl.yaml" exec -it "$c" sh 3>&-
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
+@test "bash with pipes and coreutils" {
+	id=$(sandbox bash)
+	# the host's, by a volume: no demo image has them
+	c=$(start "$id" bash c busybox:1 "$(jq -n '["/usr/bin/bash", "-c", "PATH=/usr/bin; seq 1000 | sort -rn | head -n 3 | paste -sd,; mkdir -p /tmp/d/{a,b}; for i in {1..20}; do echo $i >/tmp/d/a/$i; done; cp -r /tmp/d/a /tmp/d/b/; find /tmp/d -type f | wc -l; sha256sum /tmp/d/a/7 | cut -c1-8; diff -r /tmp/d/a /tmp/d/b/a && echo same; (exit 7) & wait $!; echo $?"]')" \
+		'{"mounts": [{"host_path": "/usr", "container_path": "/usr", "readonly": true}]}')
+	eventually exited "$c"
+	log bash c
+	[ "$(log bash c | tr '\n' ' ')" = "1000,999,998 40 10159baf same 7 " ]
+}
+
+@test "a Go program with its threads" {
+	id=$(sandbox p)
+	c=$(start "$id" p c busybox:1 '["/peers/crictl", "--version"]' \
+		"{\"mounts\": [{\"host_path\": \"$(dirname "${CRICTL:-$PEERS/bin/crictl}")\", \"container_path\": \"/peers\", \"readonly\": true}]}")
+	eventually exited "$c"
+	log p c
+	[ "$(status "$c" exitCode)" = 0 ]
+	log p c | grep -q 'crictl version'
+}
+
 @test "nginx answers from outside of the pod" {
 	pull nginx:1
 	id=$(sandbox web)
@@ -77,6 +144,34 @@ log() { cut -d' ' -f4- "$NODE_DIR/logs/$1/$2.log"; }
 	c=$(create "$id" r n redis:1 null) && cri start "$c" >/dev/null
 	ip=$(pod_ip "$id")
 	eventually bash -c "exec 3<>/dev/tcp/$ip/6379; printf 'SET a 41\r\nINCR a\r\n' >&3; read -r -t 2 x <&3; read -r -t 2 y <&3; [[ \$y == :42* ]]" 2>/dev/null
+}
+
+@test "redis bears many connections, from inside and outside" {
+	pull redis:1
+	id=$(sandbox r)
+	c=$(create "$id" r n redis:1 '["redis-server", "--protected-mode", "no", "--save", ""]') && cri start "$c" >/dev/null
+	ip=$(pod_ip "$id")
+	eventually bash -c ": </dev/tcp/$ip/6379" 2>/dev/null
+	run cri exec --sync "$c" redis-benchmark -t set,get -n 2000 -c 50 --csv
+	echo "$output"
+	[ "$(grep -cE '^"(SET|GET)"' <<<"$output")" = 2 ]
+	if command -v redis-benchmark >/dev/null; then
+		[ "$(redis-benchmark -h "$ip" -t set,get -n 2000 -c 50 --csv | grep -cE '^"(SET|GET)"')" = 2 ]
+	fi
+}
+
+@test "statistics of containers" {
+	id=$(sandbox p)
+	c=$(start "$id" p c busybox:1 '["sh", "-c", "a=$(head -c 3000000 /dev/zero | tr \"\\0\" x); while :; do :; done"]')
+	busy() {
+		cri stats --output json "$c" >"$NODE_DIR/stats"
+		cat "$NODE_DIR/stats"
+		jq -e '.stats[0] | (.cpu.usageCoreNanoSeconds.value | tonumber) > 300000000 and
+			(.memory.workingSetBytes.value | tonumber) > 3000000' "$NODE_DIR/stats"
+	}
+	eventually busy
+	run cri statsp --output json "$id"
+	[[ $output == *cpu* ]]
 }
 
 @test "python3: threads, subprocess, asyncio" {
@@ -105,4 +200,19 @@ log() { cut -d' ' -f4- "$NODE_DIR/logs/$1/$2.log"; }
 	node_start
 	eventually exited "$c"
 	[ "$(status "$c" exitCode)" = 9 ]
+}
+
+@test "ten pods at once" {
+	for i in $(seq 10); do
+		(
+			id=$(sandbox "p$i")
+			c=$(start "$id" "p$i" "c$i" busybox:1 "[\"sh\", \"-c\", \"echo this is p$i; exit 3\"]")
+			eventually exited "$c"
+			[ "$(status "$c" exitCode)" = 3 ] && touch "$NODE_DIR/done.$i"
+		) 3>&- &
+		jobs[i]=$!
+	done
+	for i in $(seq 10); do wait "${jobs[i]}" || true; done
+	[ "$(ls "$NODE_DIR"/done.* | wc -l)" = 10 ]
+	for i in $(seq 10); do grep -q "this is p$i" "$NODE_DIR/logs/p$i/c$i.log"; done
 }
