@@ -15,6 +15,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 
 #include "base/mem.h"
 #include "runtimes/sentry/net/inet_internal.h"
@@ -41,6 +42,7 @@ static struct inet_socket *make(const struct stack_ops *stack, int domain, int t
 
 	socket_init(&i->s, &inet_ops, domain, type, protocol);
 	i->stack = stack;
+	lock_init(&i->ahead.lock, LOCK_OBJECT);
 	return i;
 }
 
@@ -83,8 +85,12 @@ int inet_create(int domain, int type, int protocol, const struct cred *c, struct
 
 static void release(struct socket *s)
 {
+	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	struct inet_socket *i = inet_of(s);
 
+	/* Bytes that nobody has read: the other side is told by a reset, as it would be. */
+	if (inet_ahead_drop(i))
+		i->stack->set_option(i->end, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	i->stack->close(i->end);
 	free(i);
 }
@@ -114,11 +120,17 @@ static int connect_(struct socket *s, const struct socket_address *a)
 	struct inet_socket *i = inet_of(s);
 	int rc = check_address(s, a);
 
-	return rc < 0 ? rc : i->stack->connect(i->end, &a->sa, a->len);
+	if (rc < 0)
+		return rc;
+	rc = i->stack->connect(i->end, &a->sa, a->len);
+	if (rc == 0 && a->sa.sa_family == AF_UNSPEC)
+		inet_ahead_drop(i);
+	return rc;
 }
 
 static int listen_(struct socket *s, int backlog)
 {
+	inet_ahead_off(inet_of(s)); /* what can be read there are connections */
 	return inet_of(s)->stack->listen(inet_of(s)->end, backlog);
 }
 
@@ -253,7 +265,13 @@ static ssize_t send_(struct socket *s, struct socket_message *m)
 	return n;
 }
 
-static ssize_t receive(struct socket *s, struct socket_message *m)
+/* throws_away() - nothing is written: our memory is what it was before. */
+static bool throws_away(const struct socket *s, int flags)
+{
+	return s->type == SOCK_STREAM && (flags & MSG_TRUNC);
+}
+
+static ssize_t receive_from_stack(struct socket *s, struct socket_message *m)
 {
 	size_t len = MIN(uio_left(m->uio), (size_t)BOUNCE_BYTES * 2), got;
 	void *bounce cleanup_free = NULL;
@@ -282,16 +300,34 @@ static ssize_t receive(struct socket *s, struct socket_message *m)
 	if (m->address)
 		m->address->len = h.msg_namelen;
 	got = MIN((size_t)n, len); /* MSG_TRUNC tells more than there is */
-	if (bounce && uio_put(m->uio, bounce, got) < 0)
-		return -EFAULT;
-	if (!bounce)
+	if (!bounce || throws_away(s, m->flags)) {
 		m->uio->done += got;
-	return n;
+		return n;
+	}
+	if (uio_put(m->uio, bounce, got) == 0)
+		return n;
+	if (s->type == SOCK_STREAM && !(m->flags & MSG_PEEK))
+		inet_ahead_keep(inet_of(s), bounce, got);
+	return -EFAULT;
+}
+
+static ssize_t receive(struct socket *s, struct socket_message *m)
+{
+	return s->type == SOCK_STREAM ? inet_ahead_receive(s, m, receive_from_stack)
+				      : receive_from_stack(s, m);
 }
 
 static uint32_t poll_(struct socket *s)
 {
-	return inet_of(s)->stack->poll(inet_of(s)->end);
+	struct inet_socket *i = inet_of(s);
+	uint32_t events = 0;
+	int error;
+
+	if (inet_ahead_bytes(i, &error))
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (error)
+		events |= EPOLLIN | EPOLLERR;
+	return events | i->stack->poll(i->end);
 }
 
 static const struct socket_ops inet_ops = {
@@ -307,5 +343,7 @@ static const struct socket_ops inet_ops = {
 	.get_option = inet_get_option,
 	.ioctl = inet_ioctl,
 	.poll = poll_,
+	.ahead = inet_ahead,
+	.settle = inet_ahead_settle,
 	.release = release,
 };

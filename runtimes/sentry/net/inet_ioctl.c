@@ -42,6 +42,17 @@ static int ask(struct socket *s, unsigned int cmd, void *value)
 	return inet_of(s)->stack->ioctl(inet_of(s)->end, cmd, value);
 }
 
+/* with_ahead() - bytes that have left the stack count; no mark is before them. */
+static int with_ahead(struct socket *s, unsigned int cmd, void *value)
+{
+	int n, error, more = (int)inet_ahead_bytes(inet_of(s), &error);
+
+	memcpy(&n, value, sizeof(n));
+	n = cmd == FIONREAD ? n + more : more ? 0 : n;
+	memcpy(value, &n, sizeof(n));
+	return 0;
+}
+
 /* list_interfaces() - SIOCGIFCONF, whose structure points to where the list shall go. */
 static long list_interfaces(struct socket *s, uint64_t arg, struct ioctl_memory *m)
 {
@@ -80,5 +91,7 @@ long inet_ioctl(struct socket *s, unsigned int cmd, uint64_t arg, struct ioctl_m
 	if (m->in(m, value, arg, size) < 0)
 		return -EFAULT;
 	rc = ask(s, cmd, value);
+	if (rc == 0 && (cmd == FIONREAD || cmd == SIOCATMARK))
+		rc = with_ahead(s, cmd, value);
 	return rc < 0 ? rc : m->out(m, arg, value, size);
 }

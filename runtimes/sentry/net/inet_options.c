@@ -126,6 +126,15 @@ static int find(int level, int name, int may)
 	return -ENOPROTOOPT;
 }
 
+/* needs_receives() - options that tell of single receives, or decide what there is to read. */
+static bool needs_receives(int level, int name)
+{
+	if (level == SOL_SOCKET)
+		return name == SO_RCVLOWAT || name == SO_OOBINLINE || name == SO_TIMESTAMP ||
+		       name == SO_TIMESTAMPNS || name == SO_TIMESTAMPING;
+	return level == IPPROTO_TCP && name == TCP_INQ;
+}
+
 int inet_set_option(struct socket *s, int level, int name, const void *value, uint32_t len,
 		    const struct cred *c)
 {
@@ -135,6 +144,8 @@ int inet_set_option(struct socket *s, int level, int name, const void *value, ui
 		return i;
 	if (options[i].cap >= 0 && !cred_has(c, options[i].cap))
 		return -EPERM;
+	if (needs_receives(level, name))
+		inet_ahead_off(inet_of(s));
 	return inet_of(s)->stack->set_option(inet_of(s)->end, level, name, value, len);
 }
 
@@ -145,6 +156,14 @@ int inet_get_option(struct socket *s, int level, int name, void *value, uint32_t
 
 	if (i < 0)
 		return i;
+	if (level == SOL_SOCKET && name == SO_ERROR && n >= sizeof(int)) {
+		i = -inet_ahead_take_error(inet_of(s));
+		if (i) {
+			memcpy(value, &i, sizeof(i));
+			*len = sizeof(i);
+			return 0;
+		}
+	}
 	i = inet_of(s)->stack->get_option(inet_of(s)->end, level, name, value, &n);
 	*len = n;
 	return i;

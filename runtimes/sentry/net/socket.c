@@ -60,6 +60,15 @@ static long file_ioctl_(struct file *f, unsigned int cmd, uint64_t arg, struct i
 	return s->ops->ioctl ? s->ops->ioctl(s, cmd, arg, m) : -ENOTTY;
 }
 
+static int file_flush_(struct file *f)
+{
+	struct socket *s = f->object;
+
+	if (s->ops->settle)
+		s->ops->settle(s);
+	return 0;
+}
+
 static void file_release_(struct file *f)
 {
 	struct socket *s = f->object;
@@ -73,6 +82,7 @@ static const struct file_ops socket_file_ops = {
 	.poll = file_poll_,
 	.queue = file_queue_,
 	.ioctl = file_ioctl_,
+	.flush = file_flush_,
 	.release = file_release_,
 };
 
@@ -186,6 +196,8 @@ ssize_t socket_read(struct file *f, struct uio *to)
 {
 	struct socket_message m = { .uio = to };
 
+	if (uio_left(to) == 0) /* as Linux: read(2) of nothing, unlike recv(2) */
+		return 0;
 	return socket_receive(f, &m);
 }
 

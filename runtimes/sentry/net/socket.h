@@ -46,6 +46,7 @@ struct socket_message {
 };
 
 struct socket;
+struct stub_thread;
 
 /* NULL operations: -EOPNOTSUPP. */
 struct socket_ops {
@@ -64,6 +65,13 @@ struct socket_ops {
 	int (*get_option)(struct socket *s, int level, int name, void *value, uint32_t *len);
 	long (*ioctl)(struct socket *s, unsigned int cmd, uint64_t arg, struct ioctl_memory *m);
 	uint32_t (*poll)(struct socket *s);
+	/*
+	 * ahead: it has just been reported as readable under number @fd: what is there may go along
+	 * with the answer to @t, the calling thread's.  Other operations end that by themselves.
+	 * settle: and this one does, when a number of the file is closed.
+	 */
+	void (*ahead)(struct socket *s, struct stub_thread *t, int fd);
+	void (*settle)(struct socket *s);
 	void (*release)(struct socket *s); /* the last reference of the file: frees it */
 };
 

@@ -15,7 +15,7 @@
  * slot n of the private memory.  A forked child keeps its slot number in a channel of its own; a
  * vfork child gets another slot of its parent's channel, as it lives in its parent's memory.
  *
- *   slot of a channel:   | control, at 2 KiB process: 4 KiB | data 80 KiB |
+ *   slot of a channel:   | control, at 2 KiB process: 4 KiB | data 80 KiB | ahead 32 KiB |
  *
  * One exchange: the stub fills in the request half of the control page and counts `request` up; the
  * sentry fills in the answer half and stores the same number in `answer`.  Both words are
@@ -42,7 +42,9 @@
 #define CHANNEL_CONTROL_BYTES 2048u
 #define CHANNEL_DATA_OFFSET   4096u
 #define CHANNEL_DATA_BYTES    (80u << 10) /* commands, and windows of 64 KiB and some */
-#define CHANNEL_SLOT_BYTES    (CHANNEL_DATA_OFFSET + CHANNEL_DATA_BYTES)
+#define CHANNEL_AHEAD_OFFSET  (CHANNEL_DATA_OFFSET + CHANNEL_DATA_BYTES)
+#define CHANNEL_AHEAD_BYTES   (32u << 10)
+#define CHANNEL_SLOT_BYTES    (CHANNEL_AHEAD_OFFSET + CHANNEL_AHEAD_BYTES)
 #define CHANNEL_BYTES	      ((uint64_t)CHANNEL_SLOTS * CHANNEL_SLOT_BYTES)
 
 /* What a process with few threads touches lies within 2 MiB: one page table less to copy. */
@@ -189,11 +191,28 @@ struct channel_control {
 	struct stub_patch_counts patch; /* stub: in the slot of the process' first thread */
 };
 
+/* Bytes of streams that reads may take without a call: see lease.h. */
+#define CHANNEL_LEASES	   64
+#define CHANNEL_AHEAD_DATA 2048u /* where bytes begin */
+enum channel_lease_state { CHANNEL_LEASE_NONE, CHANNEL_LEASED, CHANNEL_LEASE_TAKEN };
+
+struct channel_lease {
+	int32_t fd;
+	uint32_t state; /* the sentry: NONE, LEASED; the stub: from LEASED to TAKEN */
+	uint32_t len, offset;
+};
+
+struct channel_ahead {
+	uint32_t n; /* of leases; written by the sentry */
+	struct channel_lease leases[CHANNEL_LEASES];
+};
+
 struct channel_process {
 	struct stub_action actions[STUB_N_SIGNALS]; /* stub and sentry; [signal - 1] */
 };
 
 _Static_assert(STUB_CHANNEL_OFFSET + CHANNEL_BYTES <= STUB_AREA_BYTES, "stub area");
+_Static_assert(sizeof(struct channel_ahead) <= CHANNEL_AHEAD_DATA, "leases");
 _Static_assert(sizeof(struct channel_control) <= CHANNEL_CONTROL_BYTES, "control page");
 _Static_assert(sizeof(struct channel_process) <= CHANNEL_DATA_OFFSET - CHANNEL_CONTROL_BYTES,
 	       "process page");

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "runtimes/sentry/platform/lease.h"
 #include "runtimes/sentry/platform/platform.h"
 
 extern const struct platform_ops *platform_ops;
@@ -101,6 +102,9 @@ struct stub_thread {
 	struct ticket ticket;
 	struct window windows[CHANNEL_MAX_WINDOWS];
 	uint32_t n_windows; /* 0 between calls */
+	struct channel_ahead *ahead;
+	struct stub_lease *leases[CHANNEL_LEASES];
+	uint32_t n_leases, leased_bytes; /* the serving thread's */
 };
 
 /* --- channel.c: memory shared with stubs --------------------------------------------------- */

@@ -57,6 +57,7 @@ struct stub_thread *thread_new(struct stub_process *p, uint32_t slot, void *owne
 	t->owner = owner;
 	t->control = channel_control_of(p->channel, slot);
 	t->data = (uint8_t *)t->control + CHANNEL_DATA_OFFSET;
+	t->ahead = (struct channel_ahead *)((char *)t->control + CHANNEL_AHEAD_OFFSET);
 	pthread_mutex_lock(&p->lock);
 	list_add(&p->threads, &t->in_process);
 	pthread_mutex_unlock(&p->lock);
@@ -96,6 +97,7 @@ void thread_release(struct stub_thread *t)
 	struct stub_process *p = t->process;
 	bool untold;
 
+	stub_leases_clear(t);
 	pthread_mutex_lock(&p->lock);
 	list_remove(&t->in_process);
 	t->gone = true;

@@ -33,6 +33,7 @@ void channel_attach(struct slot *s)
 
 	s->control = (struct channel_control *)base;
 	s->data = (uint8_t *)base + CHANNEL_DATA_OFFSET;
+	s->ahead = (struct channel_ahead *)(base + CHANNEL_AHEAD_OFFSET);
 	s->sequence = 0;
 }
 

@@ -241,6 +241,9 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 	switch (nr) {
 	case __NR_futex:
 		return block_futex(s, a, ret) || pi_futex(s, a, ret);
+	case __NR_read:
+	case __NR_recvfrom:
+		return ahead_read(s, nr, a, ret);
 	case __NR_restart_syscall:
 		return block_again(s, ret);
 	case __NR_arch_prctl:

@@ -80,6 +80,7 @@ struct slot {
 	struct channel_control *control;
 	struct channel_process *shared; /* actions */
 	uint8_t *data;
+	struct channel_ahead *ahead;
 	struct process *process, own;
 	uint64_t altstack, altstack_bytes; /* the guest's; 0 bytes: none */
 	uint32_t altstack_flags;
@@ -155,6 +156,11 @@ enum channel_answer channel_exchange(struct slot *s, enum channel_kind kind);
 void channel_end(struct slot *s) __attribute__((noreturn));
 /* channel_leave() - make the last request and end the thread without waiting for an answer. */
 void channel_leave(struct slot *s) __attribute__((noreturn));
+
+/* --- ahead.c -------------------------------------------------------------------------------- */
+
+/* ahead_read() - read or recvfrom of what came along before. Return: false: ask the sentry. */
+bool ahead_read(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t *ret);
 
 /* --- window.c ------------------------------------------------------------------------------- */
 

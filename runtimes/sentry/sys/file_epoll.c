@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 
+#include "runtimes/sentry/net/socket.h"
+#include "runtimes/sentry/platform/lease.h"
 #include "runtimes/sentry/sys/files.h"
+#include "runtimes/sentry/sys/trace.h"
 #include "runtimes/sentry/task/alarm.h"
 #include "runtimes/sentry/task/signal.h"
 #include "runtimes/sentry/vfs/epoll.h"
@@ -53,6 +56,29 @@ long sys_epoll_ctl(struct task *t, const uint64_t a[6])
 	return rc;
 }
 
+/*
+ * bring_along() - what can be read may go with the answer, so that the read needs no call of its
+ * own.  Not when calls are looked at one by one: by filters, or by who traces them.
+ */
+static void bring_along(void *data, struct file *f, int fd, uint32_t events)
+{
+	struct socket *s = socket_of(f);
+	struct task *t = data;
+	struct file *now;
+
+	if (!s || !s->ops->ahead || !(events & EPOLLIN) ||
+	    (events & (EPOLLERR | EPOLLHUP | EPOLLPRI | EPOLLRDHUP)))
+		return;
+	if (t->seccomp || sys_trace_on())
+		return;
+	s->ops->ahead(s, t->stub, fd);
+	/* After it, so that whoever gives the number to another file finds it. */
+	now = sys_file(t, fd);
+	if (now != f)
+		s->ops->settle(s);
+	file_put(now);
+}
+
 static long wait_events(struct task *t, const uint64_t a[6], int64_t deadline_ns)
 {
 	struct epoll_event out[AT_ONCE] __attribute__((uninitialized));
@@ -64,7 +90,8 @@ static long wait_events(struct task *t, const uint64_t a[6], int64_t deadline_ns
 	ep = sys_file(t, (int)a[0]);
 	if (!ep)
 		return -EBADF;
-	n = epoll_collect(ep, out, MIN(max, AT_ONCE), deadline_ns);
+	stub_leases_clear(t->stub);
+	n = epoll_collect(ep, out, MIN(max, AT_ONCE), deadline_ns, bring_along, t);
 	file_put(ep);
 	if (n == -ERESTARTSYS)
 		return -EINTR;

@@ -334,8 +334,8 @@ static void put_back(struct epoll *ep, struct item **back, int n)
 	}
 }
 
-/* report() - Return: whether @it is ready; *again: it stays on the list. */
-static bool report(struct item *it, struct epoll_event *out, bool *again)
+/* is_ready() - Return: whether @it is; *again: it stays on the list. */
+static bool is_ready(struct item *it, struct epoll_event *out, bool *again)
 {
 	uint32_t events = __atomic_load_n(&it->events, __ATOMIC_SEQ_CST);
 	uint32_t ready = 0;
@@ -356,7 +356,8 @@ static bool report(struct item *it, struct epoll_event *out, bool *again)
 
 #define BATCH 64 /* level-triggered ones that are put back in one go */
 
-static int collect(struct epoll *ep, struct epoll_event *out, int max)
+static int collect(struct epoll *ep, struct epoll_event *out, int max, epoll_report_fn *report,
+		   void *data)
 {
 	struct item *back[BATCH], *it;
 	int n = 0, n_back = 0;
@@ -365,10 +366,13 @@ static int collect(struct epoll *ep, struct epoll_event *out, int max)
 		struct file *f = it->file;
 		bool again;
 
-		if (report(it, &out[n], &again))
+		if (is_ready(it, &out[n], &again)) {
+			if (report)
+				report(data, f, it->fd, out[n].events);
 			n++;
-		else
+		} else {
 			again = false;
+		}
 		if (again) {
 			back[n_back++] = it;
 			continue;
@@ -383,7 +387,8 @@ static int collect(struct epoll *ep, struct epoll_event *out, int max)
 	return n;
 }
 
-int epoll_collect(struct file *epf, struct epoll_event *out, int max, int64_t deadline_ns)
+int epoll_collect(struct file *epf, struct epoll_event *out, int max, int64_t deadline_ns,
+		  epoll_report_fn *report, void *data)
 {
 	struct epoll *ep = epf->object;
 	struct wait_entry e = { .queue = NULL };
@@ -392,12 +397,12 @@ int epoll_collect(struct file *epf, struct epoll_event *out, int max, int64_t de
 	if (!epoll_is(epf))
 		return -EINVAL;
 	wait_look(&ep->queue); /* who is always busy would never hear of others */
-	rc = collect(ep, out, max);
+	rc = collect(ep, out, max, report, data);
 	if (rc || deadline_ns == 0)
 		return rc;
 	wait_begin(&ep->queue, &e, EPOLLIN);
 	e.exclusive = true;
-	while (!(rc = collect(ep, out, max))) {
+	while (!(rc = collect(ep, out, max, report, data))) {
 		rc = wait_sleep(deadline_ns);
 		if (rc < 0)
 			break;

@@ -12,11 +12,15 @@
 int epoll_create_file(struct cred *c, struct file **ret);
 /* epoll_control() - epoll_ctl(2). @fd: its number, part of the key. Return: as the call. */
 int epoll_control(struct file *ep, int op, struct file *f, int fd, const struct epoll_event *event);
+/* Called for each that is reported, while nothing is held: @f under number @fd has @events. */
+typedef void epoll_report_fn(void *data, struct file *f, int fd, uint32_t events);
 /*
  * epoll_collect() - up to @max ready ones to @out; waits for the first of them.
+ * @report may be NULL.
  * Return: how many, 0 at the deadline, -EINVAL: @ep is no epoll, or as wait_sleep().
  */
-int epoll_collect(struct file *ep, struct epoll_event *out, int max, int64_t deadline_ns);
+int epoll_collect(struct file *ep, struct epoll_event *out, int max, int64_t deadline_ns,
+		  epoll_report_fn *report, void *data);
 /* epoll_file_gone() - the last reference of @f has gone: it leaves every set. */
 void epoll_file_gone(struct file *f);
 bool epoll_is(const struct file *f);

@@ -165,10 +165,13 @@ GUEST static void scribbler(long n)
 	for (int i = 0; i < WRITES; i++) {
 		for (int k = 0; k < 40; k++)
 			page[next(&seed) % 1024] = (uint8_t)next(&seed);
+		for (int k = 0; k < 40; k++)
+			page[CHANNEL_AHEAD_OFFSET + next(&seed) % 1100] = (uint8_t)next(&seed);
 		if (n & 1) /* a request that looks like one */
 			c->kind = (uint32_t)(next(&seed) % 8);
 		if (n & 2)
-			c->nr = (uint32_t)(next(&seed) % 2 ? SYS_clone : TOY_NOP);
+			c->nr = (uint32_t)(next(&seed) % 2 ? SYS_clone
+							   : TOY_LEASE + next(&seed) % 2);
 		c->request++;
 		guest_data[TRIED]++;
 		guest_call(SYS_futex, (long)&c->request, 1, 1, 0, 0, 0);

@@ -119,6 +119,48 @@ GUEST static void threads(long n)
 	guest_exit(0);
 }
 
+/* receive() - of descriptor @fd, which the toy does not know. */
+GUEST static long receive(long fd, long to, long room)
+{
+	return guest_call(SYS_recvfrom, fd, to, room, 0, 0, 0);
+}
+
+GUEST static void leased(long unused)
+{
+	long to = (long)&guest_data[100];
+
+	(void)unused;
+	guest_data[0] = guest_call(TOY_LEASE, 5, 10, 0, 0, 0, 0);
+	guest_data[1] = receive(5, to, 9);
+	guest_data[2] = receive(6, to, 100);
+	guest_data[3] = receive(5, 0x10, 100);
+	guest_data[4] = receive(5, to, 100);
+	guest_data[5] = receive(5, to, 100);
+	guest_data[6] = guest_call(TOY_TAKEN, 0, 0, 0, 0, 0, 0);
+	guest_call(TOY_LEASE, 5, 10, 0, 0, 0, 0);
+	guest_data[7] = guest_call(TOY_TAKEN, 0, 0, 0, 0, 0, 0);
+	guest_data[8] = receive(5, to, 100);
+	guest_data[9] = guest_call(TOY_LEASE, 5, 40000, 0, 0, 0, 0);
+	guest_call(TOY_LEASE, 5, 30000, 0, 0, 0, 0); /* goes with the thread */
+	guest_exit(0);
+}
+
+static void leases(void)
+{
+	is_int(toy_run(leased, 0), 0, "leases");
+	is_int(toy_data[0], 0, "bytes lie ready");
+	is_int(toy_data[1], -ENOSYS, "not for who has no room for all");
+	is_int(toy_data[2], -ENOSYS, "nor under another number");
+	is_int(toy_data[3], -ENOSYS, "nor at a bad address");
+	is_int(toy_data[4], 10, "a receive takes them");
+	ok(memcmp((char *)toy.data + 800, "leased", 7) == 0, "as they were");
+	is_int(toy_data[5], -ENOSYS, "once");
+	is_int(toy_data[6], 1, "which the kernel hears");
+	is_int(toy_data[7], 0, "what it takes back was not taken");
+	is_int(toy_data[8], -ENOSYS, "and is not there any more");
+	is_int(toy_data[9], -ENOMEM, "more than there is room for");
+}
+
 static void children(void)
 {
 	is_int(toy_run(fork_once, SYS_fork), 0, "fork");
@@ -324,6 +366,7 @@ int main(void)
 	if (!toy_start())
 		return tap_done();
 	first_steps();
+	leases();
 	children();
 	signals();
 	deaths();

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "runtimes/sentry/kern/wait.h"
 #include "runtimes/sentry/platform/launch.h"
+#include "runtimes/sentry/platform/lease.h"
 #include "runtimes/sentry/platform/platform.h"
 #include "tests/unit/tap.h"
 
@@ -48,6 +49,8 @@
 #define TOY_NOP	  903
 #define TOY_WHO	  904 /* tid of whom the sentry serves */
 #define TOY_KILL  905 /* (pid): its host process, at once */
+#define TOY_LEASE 906 /* (fd, n): n bytes for the next receive of fd */
+#define TOY_TAKEN 907 /* the lease ends: were they taken? */
 
 extern char __start_guest[], __stop_guest[];
 
@@ -84,6 +87,7 @@ struct toy_task {
 	int tid;
 	atomic_int signal; /* pending */
 	struct sleeper sleeper;
+	struct stub_lease *lease; /* may be NULL */
 };
 
 struct toy_process {
@@ -245,6 +249,21 @@ static long toy_block(long code)
 	return rc == -ERESTARTSYS ? -code : rc;
 }
 
+static long toy_taken(struct toy_task *t)
+{
+	return t->lease && stub_lease_end(steal_ptr(t->lease));
+}
+
+static long toy_lease(struct stub_thread *s, struct toy_task *t, int fd, size_t len)
+{
+	static const char bytes[65536] = "leased";
+
+	toy_taken(t);
+	stub_leases_clear(s);
+	t->lease = len <= sizeof(bytes) ? stub_lease(s, fd, bytes, len) : NULL;
+	return t->lease ? 0 : -ENOMEM;
+}
+
 static uint64_t toy_clone3_flags(struct stub_thread *s, uint64_t at)
 {
 	uint64_t flags = 0;
@@ -263,6 +282,10 @@ static long toy_call(struct stub_thread *s, const struct stub_call *c)
 		return 0;
 	case TOY_KILL:
 		return toy_kill_pid((int)c->args[0]);
+	case TOY_LEASE:
+		return toy_lease(s, t, (int)c->args[0], c->args[1]);
+	case TOY_TAKEN:
+		return toy_taken(t);
 	case TOY_WHO:
 		return t->tid;
 	case TOY_NOTE:
@@ -383,6 +406,7 @@ static void toy_thread_gone(void *owner)
 	pthread_cond_broadcast(&toy.changed);
 	pthread_mutex_unlock(&toy.lock);
 	sleeper_set_current(NULL);
+	toy_taken(t);
 	free(t);
 }
 
