@@ -5,8 +5,9 @@
  * Own mount, net and ipc namespaces; root is the layer's directory on a nodev nosuid noexec
  * mount; of the capabilities those that making files of any owner needs:
  *   CHOWN DAC_OVERRIDE FOWNER FSETID SETFCAP MKNOD
- * and a filter that answers EPERM to every system call not in the list, and to mapping memory
- * that can be executed.
+ * and a filter that answers ENOSYS to every system call not in the list, to mapping memory that
+ * can be executed and to starting processes.  (Not EPERM: the C library is to fall back from
+ * clone3, whose flags no filter can read.)
  */
 #include "image/unpack/confine.h"
 
@@ -64,6 +65,12 @@ static const struct allowed_call allowed[] = {
 	ALLOW(fsetxattr),
 	ALLOW(fgetxattr),
 	ALLOW(utimensat),
+	/* a thread */
+	ALLOW_IF(clone, ARG_MASKED(0, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD)),
+	ALLOW(set_robust_list),
+	ALLOW(rseq),
+	ALLOW(rt_sigprocmask),
+	ALLOW(sched_getaffinity),
 	/* the C library: memory (never executable), locks, the end */
 	ALLOW_NO_EXEC(mmap),
 	ALLOW_NO_EXEC(mprotect),
@@ -89,5 +96,5 @@ int confine(const char *dir, struct error *err)
 	if (rc == 0)
 		rc = confine_rights(keep, err);
 	return rc < 0 ? rc
-		      : confine_calls(SECCOMP_RET_ERRNO | EPERM, allowed, ARRAY_LEN(allowed), err);
+		      : confine_calls(SECCOMP_RET_ERRNO | ENOSYS, allowed, ARRAY_LEN(allowed), err);
 }

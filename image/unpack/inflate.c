@@ -18,8 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define IN_BYTES  (128 << 10)
-#define OUT_BYTES (256 << 10)
+#define IN_BYTES (128 << 10)
 
 enum compression { PLAIN, GZIP, ZSTD, REFUSED };
 
@@ -33,7 +32,6 @@ struct inflate {
 	ZSTD_DStream *zstd;
 	size_t pos, len; /* unread part of in[] */
 	unsigned char in[IN_BYTES];
-	unsigned char out[OUT_BYTES];
 };
 
 static const struct {
@@ -103,6 +101,19 @@ void inflate_close(struct inflate *in)
 	free(in);
 }
 
+static ssize_t read_some(struct inflate *in, void *to, size_t size, struct error *err)
+{
+	ssize_t n;
+
+	while ((n = read(in->fd, to, size)) < 0) {
+		if (errno == EAGAIN)
+			fd_wait(in->fd, POLLIN, -1);
+		else if (errno != EINTR)
+			return error_errno(err, errno, "read the layer");
+	}
+	return n;
+}
+
 /* fill() - have input in in[], or in->end set. */
 static int fill(struct inflate *in, struct error *err)
 {
@@ -110,15 +121,9 @@ static int fill(struct inflate *in, struct error *err)
 
 	if (in->pos < in->len || in->end)
 		return 0;
-	for (;;) {
-		n = read(in->fd, in->in, sizeof(in->in));
-		if (n >= 0)
-			break;
-		if (errno == EAGAIN)
-			fd_wait(in->fd, POLLIN, -1);
-		else if (errno != EINTR)
-			return error_errno(err, errno, "read the layer");
-	}
+	n = read_some(in, in->in, sizeof(in->in), err);
+	if (n < 0)
+		return (int)n;
 	in->pos = 0;
 	in->len = (size_t)n;
 	in->end = n == 0;
@@ -141,8 +146,8 @@ static void gzip_begin(struct inflate *in)
 	in->in_member = true;
 }
 
-/* gzip_step() - one call of the decoder.  Return: bytes put into out[]. */
-static ssize_t gzip_step(struct inflate *in, struct error *err)
+/* gzip_step() - one call of the decoder.  Return: bytes put into @to. */
+static ssize_t gzip_step(struct inflate *in, void *to, size_t size, struct error *err)
 {
 	struct inflate_state *z = in->gzip;
 	int code;
@@ -154,26 +159,26 @@ static ssize_t gzip_step(struct inflate *in, struct error *err)
 	}
 	z->next_in = in->in + in->pos;
 	z->avail_in = (uint32_t)(in->len - in->pos);
-	z->next_out = in->out;
-	z->avail_out = sizeof(in->out);
+	z->next_out = to;
+	z->avail_out = (uint32_t)size;
 	code = isal_inflate(z);
 	if (code < 0)
 		return gzip_error(code, err);
-	if (in->len - z->avail_in == in->pos && z->avail_out == sizeof(in->out) &&
-	    in->pos < in->len && z->block_state != ISAL_BLOCK_FINISH)
+	if (in->len - z->avail_in == in->pos && z->avail_out == size && in->pos < in->len &&
+	    z->block_state != ISAL_BLOCK_FINISH)
 		return error_set(err, EBADMSG, "corrupt gzip stream"); /* no way forward */
 	in->pos = in->len - z->avail_in;
 	if (z->block_state == ISAL_BLOCK_FINISH) {
 		in->in_member = false;
 		in->any = true;
 	}
-	return (ssize_t)(sizeof(in->out) - z->avail_out);
+	return (ssize_t)(size - z->avail_out);
 }
 
-static ssize_t zstd_step(struct inflate *in, struct error *err)
+static ssize_t zstd_step(struct inflate *in, void *buf, size_t size, struct error *err)
 {
 	ZSTD_inBuffer from = { in->in, in->len, in->pos };
-	ZSTD_outBuffer to = { in->out, sizeof(in->out), 0 };
+	ZSTD_outBuffer to = { buf, size, 0 };
 	size_t left = ZSTD_decompressStream(in->zstd, &to, &from);
 
 	if (ZSTD_isError(left))
@@ -184,47 +189,40 @@ static ssize_t zstd_step(struct inflate *in, struct error *err)
 	return (ssize_t)to.pos;
 }
 
-static ssize_t plain_step(struct inflate *in, const void **ret_data)
+static ssize_t step(struct inflate *in, void *to, size_t size, struct error *err)
 {
-	size_t n = in->len - in->pos;
-
-	*ret_data = in->in + in->pos;
-	in->pos = in->len;
-	return (ssize_t)n;
+	return in->compression == GZIP ? gzip_step(in, to, size, err)
+				       : zstd_step(in, to, size, err);
 }
 
 /*
  * flush() - at the end of the file: what the decoder still holds.  A step that neither ends the
  * member nor gives anything shows that bytes are missing.
  */
-static ssize_t flush(struct inflate *in, const char *name, struct error *err)
+static ssize_t flush(struct inflate *in, void *to, size_t size, struct error *err)
 {
-	ssize_t n = 0;
+	ssize_t n = in->in_member ? step(in, to, size, err) : 0;
 
-	if (in->in_member)
-		n = in->compression == GZIP ? gzip_step(in, err) : zstd_step(in, err);
 	if (n == 0 && (in->in_member || !in->any))
-		return error_set(err, EBADMSG, "truncated %s stream", name);
+		return error_set(err, EBADMSG, "truncated %s stream",
+				 in->compression == GZIP ? "gzip" : "zstd");
 	return n;
 }
 
-ssize_t inflate_next(struct inflate *in, const void **ret_data, struct error *err)
+ssize_t inflate_read(struct inflate *in, void *to, size_t size, struct error *err)
 {
 	ssize_t n = 0;
 
-	*ret_data = in->out;
+	if (in->compression == PLAIN)
+		return read_some(in, to, size, err);
 	while (n == 0) {
 		int rc = fill(in, err);
 
 		if (rc < 0)
 			return rc;
-		if (in->end && in->compression == PLAIN)
-			return 0;
 		if (in->end)
-			return flush(in, in->compression == GZIP ? "gzip" : "zstd", err);
-		if (in->compression == PLAIN)
-			return plain_step(in, ret_data);
-		n = in->compression == GZIP ? gzip_step(in, err) : zstd_step(in, err);
+			return flush(in, to, size, err);
+		n = step(in, to, size, err);
 	}
 	return n;
 }

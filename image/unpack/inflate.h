@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The uncompressed bytes of a layer, piece by piece.
+ * The uncompressed bytes of a layer.
  */
 #ifndef IMAGE_UNPACK_INFLATE_H
 #define IMAGE_UNPACK_INFLATE_H
@@ -19,10 +19,10 @@ int inflate_open(int fd, const char *media_type, struct inflate **ret, struct er
 void inflate_close(struct inflate *in); /* may be NULL */
 
 /*
- * inflate_next() - the next piece in *ret_data, valid until the next call.
- * Return: its length, 0 at the real end of the input, or a negative errno (-EBADMSG: the stream
- * is cut off or corrupt).
+ * inflate_read() - as read(2), uncompressed; seldom fills @to.
+ * Return: a length, 0 at the real end of the input, or a negative errno (-EBADMSG: the stream is
+ * cut off or corrupt).
  */
-ssize_t inflate_next(struct inflate *in, const void **ret_data, struct error *err);
+ssize_t inflate_read(struct inflate *in, void *to, size_t size, struct error *err);
 
 #endif

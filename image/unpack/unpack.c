@@ -2,7 +2,7 @@
 /*
  * One layer archive into one directory.
  *
- *   in_fd -> inflate -> SHA-256 -> libarchive (headers, data) -> entries, each made anew
+ *   in_fd -> inflate -> SHA-256 (a thread: feed.c) -> libarchive -> entries, each made anew
  *
  * libarchive only reads: its extractor is not used.  It runs in the "C" locale, where it hands
  * on the bytes of names as they are, with a warning; a UTF-8 locale would make it compose
@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "image/unpack/attributes.h"
-#include "image/unpack/inflate.h"
+#include "image/unpack/feed.h"
 #include "image/unpack/tree.h"
 
 #define WHITEOUT	".wh."
@@ -33,9 +33,7 @@ struct state {
 	const struct unpack *u;
 	struct unpack_result result;
 	struct archive *archive;
-	struct inflate *in;
-	struct digest digest;
-	uint64_t streamed;   /* uncompressed bytes */
+	struct feed *feed;
 	struct error stream; /* what ended the stream, if not its end */
 	struct tree tree;
 	struct strbuf dirs; /* what directories are to be at the end: attributes.c */
@@ -43,24 +41,10 @@ struct state {
 
 /* --- input ------------------------------------------------------------------------------------ */
 
-static ssize_t next_piece(struct state *s, const void **ret_data)
-{
-	ssize_t n = inflate_next(s->in, ret_data, &s->stream);
-
-	if (n <= 0)
-		return n;
-	s->streamed += (uint64_t)n;
-	if (s->streamed > s->u->max_bytes)
-		return error_set(&s->stream, EFBIG, "the layer is larger than %llu bytes",
-				 (unsigned long long)s->u->max_bytes);
-	digest_update(&s->digest, *ret_data, (size_t)n);
-	return n;
-}
-
 static ssize_t read_piece(struct archive *a, void *data, const void **ret_data)
 {
 	struct state *s = data;
-	ssize_t n = s->stream.code ? -1 : next_piece(s, ret_data);
+	ssize_t n = s->stream.code ? -1 : feed_next(s->feed, ret_data, &s->stream);
 
 	if (n < 0)
 		archive_set_error(a, EIO, "%s", s->stream.text);
@@ -74,7 +58,7 @@ static int drain(struct state *s)
 	ssize_t n;
 
 	do {
-		n = next_piece(s, &data);
+		n = feed_next(s->feed, &data, &s->stream);
 	} while (n > 0);
 	return (int)n;
 }
@@ -389,7 +373,7 @@ static int finish_layer(struct state *s, struct error *err)
 
 	if (rc < 0)
 		return rc;
-	digest_text(&s->digest, s->result.diff_id);
+	feed_digest(s->feed, s->result.diff_id);
 	if (!str_eq(s->result.diff_id, s->u->diff_id))
 		return error_set(err, EBADMSG, "diff_id mismatch: expected %s, got %s",
 				 s->u->diff_id, s->result.diff_id);
@@ -421,9 +405,7 @@ int unpack_layer(const struct unpack *u, struct unpack_result *ret, struct error
 	tree_init(&s.tree, u->root_fd);
 	if (fchmod(u->root_fd, 0755) < 0) /* nothing is passed on from it */
 		return error_errno(err, errno, "chmod the layer's directory");
-	rc = inflate_open(u->in_fd, u->media_type, &s.in, err);
-	if (rc == 0)
-		rc = digest_start(&s.digest, "sha256", err);
+	rc = feed_open(u->in_fd, u->media_type, u->max_bytes, &s.feed, err);
 	if (rc == 0)
 		rc = open_archive(&s, err);
 	if (rc == 0)
@@ -433,8 +415,7 @@ int unpack_layer(const struct unpack *u, struct unpack_result *ret, struct error
 	if (rc == 0)
 		*ret = s.result;
 	archive_read_free(s.archive);
-	inflate_close(s.in);
-	digest_finish(&s.digest);
+	feed_close(s.feed);
 	tree_finish(&s.tree);
 	strbuf_finish(&s.dirs);
 	return rc;

@@ -43,18 +43,18 @@ static void zstd(struct strbuf *out, const void *data, size_t len)
 	strbuf_append(out, buf, ZSTD_compress(buf, size, data, len, 3));
 }
 
-/* inflate() - all of @in.  Return: 0 or what inflate_next() says. */
+/* inflate_all() - Return: 0 or what inflate_read() says. */
 static int inflate_all(const char *type, const void *data, size_t len, struct strbuf *out,
 		       struct error *err)
 {
 	int fd cleanup_close = tar_fd(data, len);
 	struct inflate *in = NULL;
-	const void *piece;
+	static char piece[256 << 10];
 	ssize_t n = inflate_open(fd, type, &in, err);
 
 	if (n < 0)
 		return (int)n;
-	while ((n = inflate_next(in, &piece, err)) > 0)
+	while ((n = inflate_read(in, piece, sizeof(piece), err)) > 0)
 		strbuf_append(out, piece, (size_t)n);
 	inflate_close(in);
 	return (int)n;
