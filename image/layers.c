@@ -37,6 +37,8 @@ char *layer_record(const struct layer *l)
 	json_begin_object(&w);
 	json_put_u64(&w, "bytes", l->bytes);
 	json_put_u64(&w, "inodes", l->inodes);
+	if (!l->synced)
+		json_put_bool(&w, "unsynced", true);
 	json_end_object(&w);
 	return strbuf_steal(&out);
 }
@@ -56,13 +58,15 @@ static void layer_free(struct layer *l)
 	free(l);
 }
 
-void layer_load(struct image_store *s, const char *diff_id, uint64_t bytes, uint64_t inodes)
+void layer_load(struct image_store *s, const char *diff_id, uint64_t bytes, uint64_t inodes,
+		bool synced)
 {
 	struct layer *l = add_layer(s, diff_id);
 
 	l->bytes = bytes;
 	l->inodes = inodes;
 	l->recorded = true;
+	l->synced = synced;
 }
 
 void layers_finish(struct image_store *s)

@@ -13,7 +13,7 @@
  *
  * When a layer fails in fetch and unpack, what fetch says is the cause: a cut body makes the
  * unpacker fail too, and so does a flipped bit.  So a failed unpack waits for fetch's verdict.
- * One syncfs before the record serves all layers, so the unpackers do none.  Whatever
+ * Nobody waits for the disk: sync.c does, for all layers at once, once they are recorded.  Whatever
  * happens, the end kills what runs, drops unfinished directories and gives claims back.
  */
 #include <fcntl.h>
@@ -59,7 +59,6 @@ struct job {
 	char digest[DIGEST_MAX]; /* of what was asked */
 	struct part *parts;
 	size_t n_parts, n_running;
-	bool made_any;
 };
 
 static int layer_error(const struct part *p, struct error *err)
@@ -332,7 +331,6 @@ static int finish_part(struct job *j, struct part *p, struct error *err)
 	close_part(p);
 	p->state = PART_DONE;
 	j->n_running--;
-	j->made_any = true;
 	layer_made(j->store, p->diff_id, p->bytes, p->inodes);
 	return 0;
 }
@@ -390,12 +388,27 @@ static void claim_parts(struct job *j)
 	}
 }
 
-static int start_parts(struct job *j, struct error *err)
+/* The largest first: whatever comes last holds the image up alone. */
+static struct part *next_part(struct job *j)
 {
-	for (size_t i = 0; i < j->n_parts && j->n_running < MAX_RUNNING; i++) {
+	struct part *best = NULL;
+
+	for (size_t i = 0; i < j->n_parts; i++) {
 		struct part *p = &j->parts[i];
 
-		if (p->state == PART_MINE && start_part(j, p, err) < 0)
+		if (p->state == PART_MINE &&
+		    (!best || p->blob->size_bytes > best->blob->size_bytes))
+			best = p;
+	}
+	return best;
+}
+
+static int start_parts(struct job *j, struct error *err)
+{
+	struct part *p;
+
+	while (j->n_running < MAX_RUNNING && (p = next_part(j))) {
+		if (start_part(j, p, err) < 0)
 			return layer_error(p, err);
 	}
 	return 0;
@@ -454,25 +467,13 @@ static int get_layers(struct job *j, struct error *err)
 
 /* --- end -------------------------------------------------------------------------------------- */
 
-static int sync_layers(const struct job *j, struct error *err)
-{
-	int dir cleanup_close = open(j->store->layers_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir < 0 || syncfs(dir) < 0)
-		return error_errno(err, errno, "syncfs %s", j->store->layers_dir);
-	return 0;
-}
-
 static int commit(struct job *j, struct image **ret, struct error *err)
 {
 	const struct image_ref *ref = &j->pull->ref;
 	char *digest cleanup_free = image_ref_with_digest(ref, j->digest);
-	int rc = j->made_any ? sync_layers(j, err) : 0;
 
-	if (rc == 0 && is_cancelled(j))
-		rc = error_set(err, ECANCELED, "cancelled");
-	if (rc < 0)
-		return rc;
+	if (is_cancelled(j))
+		return error_set(err, ECANCELED, "cancelled");
 	strlist_add(&j->image->repo_digests, digest);
 	if (ref->tag)
 		strlist_add(&j->image->repo_tags, j->pull->name);

@@ -3,8 +3,8 @@
  * The table of images and its records.
  *
  * Records: kind "image", id = config digest, {"tags", "digests", "config"}; kind "layer", id =
- * diff_id, {"bytes", "inodes"}.  Memory mirrors them; reads never touch the disk.  An image is
- * immutable: a change of its names puts a new object in its place.
+ * diff_id, {"bytes", "inodes", "unsynced"}.  Memory mirrors them; reads never touch the disk.  An
+ * image is immutable: a change of its names puts a new object in its place.
  */
 #include "image/store.h"
 
@@ -302,7 +302,7 @@ int store_commit(struct image_store *s, struct image *image, const char *tag, st
 	batch_add(b, "image", image->id, image_record(image));
 	if (moved)
 		batch_add(b, "image", moved->id, image_record(moved));
-	rc = db_apply(s->db, b->list, b->count, DB_SYNC, err);
+	rc = db_apply(s->db, b->list, b->count, 0, err);
 	pthread_mutex_lock(&s->lock);
 	if (rc == 0) {
 		mark_recorded(s, image);
@@ -316,6 +316,8 @@ int store_commit(struct image_store *s, struct image *image, const char *tag, st
 	if (rc < 0) {
 		image_put(image);
 		image_put(moved);
+	} else {
+		layers_kick_sync(s);
 	}
 	batch_destroy(b);
 	return rc;
@@ -350,15 +352,20 @@ static int load_layer(void *data, const char *id, const char *text, bool same_bo
 	struct image_store *s = data;
 	struct arena a cleanup_arena = { 0 };
 	char *dir cleanup_free = NULL;
+	bool unsynced;
 	struct json *j;
 
-	(void)same_boot;
 	if (!digest_valid(id) || json_parse(&a, text, strlen(text), 0, &j, NULL) < 0)
 		return 0;
+	unsynced = json_get_bool(j, "unsynced", false);
+	if (unsynced && !same_boot) {
+		log_info("layer %s: the machine stopped before it was on the disk", id);
+		return 0;
+	}
 	dir = layer_dir(s, id);
 	if (path_exists(dir))
 		layer_load(s, id, (uint64_t)json_get_int(j, "bytes", 0),
-			   (uint64_t)json_get_int(j, "inodes", 0));
+			   (uint64_t)json_get_int(j, "inodes", 0), !unsynced);
 	return 0;
 }
 
@@ -371,10 +378,16 @@ static bool has_layers(struct image_store *s, const struct image *image)
 	return true;
 }
 
+struct loading {
+	struct image_store *store;
+	struct strlist gone; /* images */
+};
+
 /* An image whose layers went away (a power cut) is not there: it will be pulled again. */
 static int load_image(void *data, const char *id, const char *text, bool same_boot)
 {
-	struct image_store *s = data;
+	struct loading *l = data;
+	struct image_store *s = l->store;
 	struct arena a cleanup_arena = { 0 };
 	struct image *image = NULL;
 	const char *config;
@@ -388,13 +401,26 @@ static int load_image(void *data, const char *id, const char *text, bool same_bo
 		return 0;
 	if (!has_layers(s, image) || json_get_strings(j, "tags", &image->repo_tags) < 0 ||
 	    json_get_strings(j, "digests", &image->repo_digests) < 0) {
-		log_debug("image %s: its layers are gone", id);
+		log_info("image %s: its layers are gone", id);
+		strlist_add(&l->gone, id);
 		image_put(image);
 		return 0;
 	}
 	image->size_bytes = size_of(s, image);
 	replace(s, image);
 	return 0;
+}
+
+/* Their names may be another image's by the next start. */
+static int load_images(struct image_store *s, struct error *err)
+{
+	struct loading l = { .store = s };
+	int rc = db_each(s->db, "image", load_image, &l, err);
+
+	for (size_t i = 0; i < l.gone.count && rc == 0; i++)
+		rc = db_delete(s->db, "image", l.gone.items[i], 0, err);
+	strlist_finish(&l.gone);
+	return rc;
 }
 
 static int load(struct image_store *s, struct error *err)
@@ -406,7 +432,7 @@ static int load(struct image_store *s, struct error *err)
 	if (rc == 0)
 		rc = db_each(s->db, "layer", load_layer, s, err);
 	if (rc == 0)
-		rc = db_each(s->db, "image", load_image, s, err);
+		rc = load_images(s, err);
 	return rc;
 }
 
@@ -428,11 +454,13 @@ int image_store_open(const struct image_store_config *c, struct image_store **re
 	pthread_cond_init(&s->idle, NULL);
 	list_init(&s->pulls);
 	rc = load(s, err);
-	if (rc < 0)
+	if (rc < 0) {
 		image_store_close(s);
-	else
-		*ret = s;
-	return rc;
+		return rc;
+	}
+	layers_kick_sync(s);
+	*ret = s;
+	return 0;
 }
 
 static void finish_images(struct image_store *s)

@@ -9,6 +9,7 @@
  *   layers   diff_id -> struct layer
  *
  * A layer's life:  busy (a pull makes it)  ->  ready  ->  unused: trash, gone.
+ * Ready, it is first unsynced: good as long as the machine runs, but not yet on the disk.
  */
 #ifndef IMAGE_STORE_H
 #define IMAGE_STORE_H
@@ -26,6 +27,7 @@ struct layer {
 	unsigned int holds;	 /* containers and pulls under way */
 	bool busy;		 /* a pull is unpacking it; its directory is not there yet */
 	bool recorded;		 /* has a record */
+	bool synced, syncing;	 /* all of it is on the disk; on the way there */
 };
 
 struct image_store {
@@ -35,11 +37,11 @@ struct image_store {
 
 	pthread_mutex_t change_lock;
 	pthread_mutex_t lock;
-	pthread_cond_t idle; /* a pull or the trash thread ended */
+	pthread_cond_t idle; /* a thread ended */
 	struct map images, layers;
 	struct list pulls;    /* struct pull */
-	unsigned int threads; /* pulls and the trash thread */
-	bool trash_running, trash_again, closing;
+	unsigned int threads; /* pulls, the trash thread, the sync thread */
+	bool trash_running, trash_again, sync_running, sync_again, closing;
 };
 
 /* --- images (store.c) --- */
@@ -69,7 +71,8 @@ void layer_made(struct image_store *s, const char *diff_id, uint64_t bytes, uint
 /* layer_abandon() - a claimed layer will not come; others may claim it. */
 void layer_abandon(struct image_store *s, const char *diff_id);
 /* layer_load() - a recorded layer, at start. */
-void layer_load(struct image_store *s, const char *diff_id, uint64_t bytes, uint64_t inodes);
+void layer_load(struct image_store *s, const char *diff_id, uint64_t bytes, uint64_t inodes,
+		bool synced);
 /* layer_dir() - root/layers/<hex>.  Caller frees. */
 char *layer_dir(const struct image_store *s, const char *diff_id);
 /* layer_record() - the JSON of its record.  Caller frees. */
@@ -80,6 +83,9 @@ void layers_collect(struct image_store *s);
 void layers_trash(struct image_store *s, const char *path);
 void layers_kick_trash(struct image_store *s);
 void layers_finish(struct image_store *s);
+
+/* layers_kick_sync() - bring unsynced layers to the disk in the background (sync.c). */
+void layers_kick_sync(struct image_store *s);
 
 /* --- pulls (pull.c) --- */
 

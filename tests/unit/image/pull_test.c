@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -337,6 +338,82 @@ static void test_restart(void)
 	ok(image && image->layers.count == 3 && image->size_bytes > 4000,
 	   "the image is still there");
 	image_put(image);
+}
+
+/* Records of @kind whose text has @part. */
+struct search {
+	const char *part;
+	int found;
+};
+
+static int search_one(void *data, const char *id, const char *text, bool same_boot)
+{
+	struct search *s = data;
+
+	(void)id;
+	(void)same_boot;
+	s->found += strstr(text, s->part) != NULL;
+	return 0;
+}
+
+static int records_with(const char *kind, const char *part)
+{
+	struct search s = { .part = part };
+
+	db_each(db, kind, search_one, &s, NULL);
+	return s.found;
+}
+
+/* sql() - on the closed store's records. */
+static void sql(const char *statement)
+{
+	char *path cleanup_free = path_join(root, "state.db");
+	sqlite3 *file = NULL;
+
+	if (sqlite3_open(path, &file) != SQLITE_OK ||
+	    sqlite3_exec(file, statement, NULL, NULL, NULL) != SQLITE_OK)
+		printf("# %s: %s\n", statement, sqlite3_errmsg(file));
+	sqlite3_close(file);
+}
+
+/* What the disk may have lost is dropped when the machine stopped, and kept when the server did. */
+static void test_power_cut(void)
+{
+	char *name cleanup_free = name_of("good");
+	struct image *image = pulled("good", NULL);
+
+	image_put(image);
+	for (int i = 0; i < 400 && records_with("layer", "unsynced") > 0; i++)
+		usleep(50000);
+	is_int(records_with("layer", "unsynced"), 0, "layers reach the disk after the pull");
+	close_store();
+	sql("UPDATE record SET text = json_set(text, '$.unsynced', json('true')) "
+	    "WHERE kind = 'layer'");
+	ok(open_store(), "the server was killed before they did");
+	image = image_get(store, name);
+	ok(image, "the image is there");
+	image_put(image);
+	for (int i = 0; i < 400 && records_with("layer", "unsynced") > 0; i++)
+		usleep(50000);
+	is_int(records_with("layer", "unsynced"), 0, "they are brought to the disk now");
+	close_store();
+	sql("UPDATE record SET boot = 'another'");
+	ok(open_store(), "a later start of the machine");
+	image = image_get(store, name);
+	ok(image, "the image is there");
+	image_put(image);
+	close_store();
+	sql("UPDATE record SET boot = 'another', text = json_set(text, '$.unsynced', json('true')) "
+	    "WHERE kind = 'layer'");
+	ok(open_store(), "a power cut before they were on the disk");
+	ok(!image_get(store, name), "the image is not there");
+	is_int(count_records("image"), 0, "nor is its record");
+	image_sweep(store);
+	is_int(count_names(layers_dir), 0, "half of a layer is no layer");
+	image = pulled("good", NULL);
+	is_int(image_remove(store, name, NULL), 0, "and is removed");
+	image_put(image);
+	nothing_left("power cut");
 }
 
 static void test_names(void)
@@ -687,6 +764,7 @@ int main(void)
 	test_unreachable();
 	test_good();
 	test_restart();
+	test_power_cut();
 	test_holds();
 	test_names();
 	test_detours();
