@@ -185,6 +185,24 @@ sites() {
 		sed -n 's/.*of \([0-9]*\) busy call sites \([0-9]*\) are patched.*/\1 \2/p' | tail -1
 }
 
+@test "the strict mode runs programs, and asks the sentry about memory" {
+	run timeout 60 "$BIN/bulkhead-sentry" --strict --root "$ROOT" do --trace --ro --rootfs / -- /bin/bash --norc -c 'for i in 3 1 2; do echo $i; done | sort | tr "\n" " "; sleep 0.01' 3>&-
+	[ "$status" = 0 ]
+	[[ $output == *"1 2 3 "* ]]
+	[[ $output == *"mprotect("*" by the stub"* ]]
+	[[ $output == *"nanosleep("*" = 0"* ]]
+	# without it they are not seen at all
+	run timeout 60 "$BIN/bulkhead-sentry" --root "$ROOT" do --trace --ro --rootfs / -- /bin/true 3>&-
+	[[ $output != *"mprotect("* ]]
+}
+
+@test "the table of host calls is what the filter is made of" {
+	"$BATS_TEST_DIRNAME/../../hack/stub-calls" --check
+	run "$BIN/bulkhead-sentry" features
+	[ "$(jq '[.bulkhead.stubHostCalls[] | select(.strict and .from == "anywhere")] | length' <<<"$output")" = 0 ]
+	[ "$(jq '.bulkhead.stubHostCalls | length' <<<"$output")" -gt 20 ]
+}
+
 @test "busy call sites are patched: glibc, and Go with its threads" {
 	grep -q fsgsbase /proc/cpuinfo || skip "this processor has no rdgsbase"
 	read -r busy patched < <(sites /bin/bash --norc -c 'while read -r x; do [ -e "$x" ]; done </etc/services')

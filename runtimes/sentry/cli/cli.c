@@ -44,7 +44,8 @@ static int help(FILE *to, int code)
 {
 	fputs("usage: bulkhead-sentry [--root DIR] [--log FILE] [--log-format text|json] "
 	      "[--debug]\n"
-	      "                       [--systemd-cgroup] [--network host|none] COMMAND ...\n"
+	      "                       [--systemd-cgroup] [--network host|none] [--strict] COMMAND "
+	      "...\n"
 	      "An OCI runtime whose containers run on a kernel of their own, in user space.\n\n",
 	      to);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
@@ -88,6 +89,7 @@ int cli_main(int argc, char **argv)
 		{ "debug", 0, FLAG_BOOL, &c.debug },
 		{ "systemd-cgroup", 0, FLAG_BOOL, &c.systemd_cgroup },
 		{ "network", 0, FLAG_STRING, &c.network },
+		{ "strict", 0, FLAG_BOOL, &c.strict },
 		{ "help", 'h', FLAG_BOOL, &want_help },
 		{ "version", 'v', FLAG_BOOL, &want_version },
 		{ "platform", 0, FLAG_IGNORED, NULL },

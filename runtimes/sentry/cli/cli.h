@@ -21,6 +21,7 @@ struct cli {
 	const char *log;  /* file for messages; NULL: stderr */
 	bool log_json, debug;
 	bool systemd_cgroup;
+	bool strict;	     /* the host serves no call of guest code where it stands */
 	const char *network; /* "sandbox", "host", "none" */
 };
 

@@ -11,6 +11,7 @@
 #include "runtimes/sentry/boot/boot.h"
 #include "runtimes/sentry/boot/spec.h"
 #include "runtimes/sentry/cli/cli.h"
+#include "runtimes/sentry/platform/filter.h"
 
 static void put_names(struct json_writer *w, const char *key, const char *const *names, size_t n)
 {
@@ -70,6 +71,53 @@ static void put_fields(struct json_writer *w)
 	json_end_array(w);
 }
 
+static void add_check(struct strbuf *b, const struct filter_check *c)
+{
+	strbuf_printf(b, "%sa%u", b->len ? ", " : "", c->arg);
+	switch (c->test) {
+	case FILTER_AT_MOST:
+		strbuf_printf(b, " <= %u", c->value);
+		break;
+	case FILTER_LISTED:
+		if (c->mask != ~0u)
+			strbuf_printf(b, " & 0x%x", c->mask);
+		strbuf_puts(b, " one of");
+		for (unsigned int i = 0; i < 32; i++)
+			if (c->value & 1u << i)
+				strbuf_printf(b, " %u", i);
+		break;
+	default:
+		if (c->mask == ~0u)
+			strbuf_printf(b, " = 0x%x", c->value);
+		else if (c->value & ~c->mask || !c->value)
+			strbuf_printf(b, " within 0x%x", ~c->mask);
+		else
+			strbuf_printf(b, " = 0x%x, or more of 0x%x", c->value, ~c->mask);
+	}
+}
+
+/* What stubs may ask of the host, from the table that their filter is made of. */
+static void put_stub_calls(struct json_writer *w)
+{
+	json_put_array(w, "stubHostCalls");
+	for (size_t i = 0; i < filter_n_rows; i++) {
+		const struct filter_row *r = &filter_rows[i];
+		cleanup_strbuf struct strbuf b = { 0 };
+
+		for (size_t k = 0; k < FILTER_MAX_CHECKS && r->checks[k].test; k++)
+			add_check(&b, &r->checks[k]);
+		json_begin_object(w);
+		json_put_string(w, "name", r->name);
+		json_put_string(w, "from", r->from == FILTER_GUEST ? "anywhere" : "stub");
+		json_put_bool(w, "default", r->modes & FILTER_DEFAULT);
+		json_put_bool(w, "strict", r->modes & FILTER_STRICT);
+		json_put_string(w, "arguments", b.len ? b.data : "");
+		json_put_string(w, "why", r->why);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void put_bulkhead(struct json_writer *w)
 {
 	static const char *const verbs[] = { "do", "trace", "syscalls" };
@@ -80,6 +128,7 @@ static void put_bulkhead(struct json_writer *w)
 	for (size_t i = 0; boot_filter_name(i); i++)
 		json_string(w, boot_filter_name(i));
 	json_end_array(w);
+	put_stub_calls(w);
 	put_fields(w);
 	json_end_object(w);
 }

@@ -242,6 +242,7 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	z.stub_uid = z.stub_gid = BOOT_STUB_ID;
 	z.cgroups = &l->cgroups;
 	z.share_network = true;
+	z.strict = l->cli->strict;
 	z.set_oom_score_adj = l->spec->process.has_oom_score_adj;
 	z.oom_score_adj = l->spec->process.oom_score_adj;
 	rc = launch_zygote(&z, &got, err);

@@ -28,11 +28,15 @@
 /* WAKE REQUEUE CMP_REQUEUE WAKE_OP WAKE_BITSET */
 #define FUTEX_WAKE_LIST 0x43au
 #define FUTEX_WAIT_LIST 0x201u
-#define FUTEX_COMMAND	0x7fu /* without PRIVATE, CLOCK_REALTIME */
-#define DISPATCH	59u   /* PR_SET_SYSCALL_USER_DISPATCH */
-#define CLONE_FORK	0x11u
-#define CLONE_VFORKED	0x4111u
-#define CLONE_THREADED	0xd0f00u
+/* WAKE WAKE_BITSET */
+#define FUTEX_PLAIN_WAKE_LIST 0x402u
+/* DONTNEED FREE */
+#define MADVISE_GIVE_LIST 0x110u
+#define FUTEX_COMMAND	  0x7fu /* without PRIVATE, CLOCK_REALTIME */
+#define DISPATCH	  59u	/* PR_SET_SYSCALL_USER_DISPATCH */
+#define CLONE_FORK	  0x11u
+#define CLONE_VFORKED	  0x4111u
+#define CLONE_THREADED	  0xd0f00u
 
 #define IS(a, v)                                                             \
 	{                                                                    \
@@ -51,49 +55,54 @@
 		.arg = (a), .test = FILTER_AT_MOST, .value = (v) \
 	}
 
-#define ROW(n, f, w, ...)                                                             \
-	{                                                                             \
-		.nr = __NR_##n, .from = FILTER_##f, .name = #n, .why = w, .checks = { \
-			__VA_ARGS__                                                   \
-		}                                                                     \
+#define ROW(n, f, m, w, ...)                                                                   \
+	{                                                                                      \
+		.nr = __NR_##n, .from = FILTER_##f, .modes = FILTER_##m, .name = #n, .why = w, \
+		.checks = {                                                                    \
+			__VA_ARGS__                                                            \
+		}                                                                              \
 	}
 
 /* clang-format off */
 const struct filter_row filter_rows[] = {
-	ROW(futex, GUEST, "wake, requeue", LISTED(1, FUTEX_COMMAND, FUTEX_WAKE_LIST)),
-	ROW(futex, STUB, "wait", LISTED(1, FUTEX_COMMAND, FUTEX_WAIT_LIST)),
-	ROW(rt_sigreturn, STUB, "back from a handler of the stub"),
-	ROW(sched_yield, GUEST, "give the CPU away"),
-	ROW(munmap, GUEST, "own memory"),
-	ROW(mremap, GUEST, "own memory", AT_MOST(3, 7)),
-	ROW(mprotect, GUEST, "own memory, not executable", MASKED(2, PROT_RW_MASK, 0)),
-	ROW(mprotect, STUB, "own memory", MASKED(2, PROT_RWX_MASK, 0)),
-	ROW(mmap, GUEST, "private anonymous memory, not executable",
+	ROW(futex, GUEST, DEFAULT, "wake, requeue", LISTED(1, FUTEX_COMMAND, FUTEX_WAKE_LIST)),
+	ROW(futex, STUB, STRICT, "wake", LISTED(1, FUTEX_COMMAND, FUTEX_PLAIN_WAKE_LIST)),
+	ROW(futex, STUB, BOTH, "wait", LISTED(1, FUTEX_COMMAND, FUTEX_WAIT_LIST)),
+	ROW(rt_sigreturn, STUB, BOTH, "back from a handler of the stub"),
+	ROW(sched_yield, GUEST, DEFAULT, "give the CPU away"),
+	ROW(munmap, GUEST, DEFAULT, "own memory"),
+	ROW(munmap, STUB, STRICT, "own memory"),
+	ROW(mremap, GUEST, DEFAULT, "own memory", AT_MOST(3, 7)),
+	ROW(mremap, STUB, STRICT, "own memory", AT_MOST(3, 7)),
+	ROW(mprotect, GUEST, DEFAULT, "own memory, not executable", MASKED(2, PROT_RW_MASK, 0)),
+	ROW(mprotect, STUB, BOTH, "own memory", MASKED(2, PROT_RWX_MASK, 0)),
+	ROW(mmap, GUEST, DEFAULT, "private anonymous memory, not executable",
 	    MASKED(3, MMAP_ANON_MASK, PRIVATE_ANONYMOUS), MASKED(2, PROT_RW_MASK, 0)),
-	ROW(mmap, STUB, "private anonymous memory",
+	ROW(mmap, STUB, BOTH, "private anonymous memory",
 	    MASKED(3, MMAP_ANON_MASK, PRIVATE_ANONYMOUS), MASKED(2, PROT_RWX_MASK, 0)),
-	ROW(mmap, STUB, "a descriptor that the sentry has put in",
+	ROW(mmap, STUB, BOTH, "a descriptor that the sentry has put in",
 	    MASKED(3, MMAP_FILE_MASK, 0), MASKED(2, PROT_RWX_MASK, 0), AT_MOST(4, STUB_FD_COUNT - 1)),
-	ROW(madvise, GUEST, "own memory", LISTED(2, ~0u, MADVISE_LIST)),
-	ROW(madvise, STUB, "the channel is not for children", IS(2, MADV_DONTFORK)),
-	ROW(mincore, GUEST, "own memory"),
-	ROW(clock_nanosleep, STUB, "sleep", LISTED(0, ~0u, 0x83)),
-	ROW(clock_gettime, STUB, "clocks without a user-space answer", AT_MOST(0, 11)),
-	ROW(arch_prctl, GUEST, "FS base", MASKED(0, ~1u, 0x1002)),
-	ROW(arch_prctl, STUB, "FS and GS base", MASKED(0, ~7u, 0x1000)),
-	ROW(rseq, GUEST, "restartable sequences of a thread"),
-	ROW(membarrier, GUEST, "barriers among own threads", MASKED(0, ~0x78u, 0), MASKED(1, ~0u, 0)),
-	ROW(clone, STUB, "fork", IS(0, CLONE_FORK)),
-	ROW(clone, STUB, "vfork", IS(0, CLONE_VFORKED)),
-	ROW(clone, STUB, "thread", IS(0, CLONE_THREADED)),
-	ROW(set_tid_address, STUB, "word that a thread's end clears"),
-	ROW(prctl, STUB, "calls of guest code trap, all of them", IS(0, DISPATCH), IS(1, 1)),
-	ROW(sigaltstack, STUB, "stack of the stub's handlers"),
-	ROW(close, STUB, "a descriptor that has been mapped", AT_MOST(0, STUB_FD_COUNT - 1)),
-	ROW(exit, STUB, "end of a thread"),
-	ROW(exit_group, STUB, "end of a process"),
-	{ .nr = STUB_RESERVED_CALL, .from = FILTER_STUB, .to_sentry = 1, .name = "(reserved)",
-	  .why = "adoption, descriptors" },
+	ROW(madvise, GUEST, DEFAULT, "own memory", LISTED(2, ~0u, MADVISE_LIST)),
+	ROW(madvise, STUB, STRICT, "give pages back", LISTED(2, ~0u, MADVISE_GIVE_LIST)),
+	ROW(madvise, STUB, BOTH, "the channel is not for children", IS(2, MADV_DONTFORK)),
+	ROW(mincore, GUEST, DEFAULT, "own memory"),
+	ROW(clock_nanosleep, STUB, DEFAULT, "sleep", LISTED(0, ~0u, 0x83)),
+	ROW(clock_gettime, STUB, BOTH, "clocks without a user-space answer", AT_MOST(0, 11)),
+	ROW(arch_prctl, GUEST, DEFAULT, "FS base", MASKED(0, ~1u, 0x1002)),
+	ROW(arch_prctl, STUB, BOTH, "FS and GS base", MASKED(0, ~7u, 0x1000)),
+	ROW(rseq, GUEST, DEFAULT, "restartable sequences of a thread"),
+	ROW(membarrier, GUEST, DEFAULT, "barriers among own threads",
+	    MASKED(0, ~0x78u, 0), MASKED(1, ~0u, 0)),
+	ROW(clone, STUB, BOTH, "fork", IS(0, CLONE_FORK)),
+	ROW(clone, STUB, BOTH, "vfork", IS(0, CLONE_VFORKED)),
+	ROW(clone, STUB, BOTH, "thread", IS(0, CLONE_THREADED)),
+	ROW(set_tid_address, STUB, BOTH, "word that a thread's end clears"),
+	ROW(prctl, STUB, DEFAULT, "calls of guest code trap, all of them", IS(0, DISPATCH), IS(1, 1)),
+	ROW(close, STUB, BOTH, "a descriptor that has been mapped", AT_MOST(0, STUB_FD_COUNT - 1)),
+	ROW(exit, STUB, BOTH, "end of a thread"),
+	ROW(exit_group, STUB, BOTH, "end of a process"),
+	{ .nr = STUB_RESERVED_CALL, .from = FILTER_STUB, .modes = FILTER_BOTH, .to_sentry = 1,
+	  .name = "(reserved)", .why = "adoption, descriptors" },
 };
 /* clang-format on */
 const size_t filter_n_rows = sizeof(filter_rows) / sizeof(filter_rows[0]);
@@ -121,19 +130,20 @@ static bool row_passes(const struct filter_row *r, const uint64_t args[6])
 	return true;
 }
 
-bool filter_lets(enum filter_from from, uint32_t nr, const uint64_t args[6])
+bool filter_lets(enum filter_mode mode, enum filter_from from, uint32_t nr, const uint64_t args[6])
 {
 	for (size_t i = 0; i < filter_n_rows; i++)
 		if (filter_rows[i].nr == nr && filter_rows[i].from <= from &&
-		    row_passes(&filter_rows[i], args))
+		    filter_rows[i].modes & mode && row_passes(&filter_rows[i], args))
 			return true;
 	return false;
 }
 
-bool filter_has(enum filter_from from, uint32_t nr)
+bool filter_has(enum filter_mode mode, enum filter_from from, uint32_t nr)
 {
 	for (size_t i = 0; i < filter_n_rows; i++)
-		if (filter_rows[i].nr == nr && filter_rows[i].from <= from)
+		if (filter_rows[i].nr == nr && filter_rows[i].from <= from &&
+		    filter_rows[i].modes & mode)
 			return true;
 	return false;
 }
@@ -209,7 +219,8 @@ static void emit_row(struct builder *b, const struct filter_row *r)
 	}
 }
 
-size_t filter_build(struct sock_filter *out, size_t size, uint64_t begin, uint64_t end)
+size_t filter_build(enum filter_mode mode, struct sock_filter *out, size_t size, uint64_t begin,
+		    uint64_t end)
 {
 	struct builder b = { .out = out, .size = size, .begin = begin, .end = end };
 
@@ -223,7 +234,8 @@ size_t filter_build(struct sock_filter *out, size_t size, uint64_t begin, uint64
 		emit(&b, BPF_JMP | BPF_JEQ | BPF_K, filter_rows[i].nr, 0, 0);
 		for (next = i; next < filter_n_rows && filter_rows[next].nr == filter_rows[i].nr;
 		     next++)
-			emit_row(&b, &filter_rows[next]);
+			if (filter_rows[next].modes & mode)
+				emit_row(&b, &filter_rows[next]);
 		emit(&b, BPF_RET | BPF_K, SECCOMP_RET_TRAP, 0, 0);
 		if (jump < size)
 			out[jump].jf = (uint8_t)(b.n - jump - 1);

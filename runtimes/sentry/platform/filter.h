@@ -18,6 +18,16 @@ enum filter_from {
 	FILTER_STUB,  /* only the stub's own instructions: for right behaviour, not for safety */
 };
 
+/*
+ * How much the host does for guests by itself.  Strict: no instruction of theirs is served where it
+ * stands, and what the sentry can do instead, or do without, is not there.
+ */
+enum filter_mode {
+	FILTER_DEFAULT = 1,
+	FILTER_STRICT = 2,
+	FILTER_BOTH = FILTER_DEFAULT | FILTER_STRICT, /* of rows */
+};
+
 enum filter_test {
 	FILTER_MASKED = 1, /* (argument & mask) == value */
 	FILTER_LISTED,	   /* n = argument & mask; n < 32 and bit n of value is set */
@@ -34,7 +44,8 @@ struct filter_check {
 /* One way in which a call is let through; a call may have several rows, side by side. */
 struct filter_row {
 	uint16_t nr;
-	uint8_t from, to_sentry; /* to_sentry: handed to the listener, not run */
+	uint8_t from, modes;
+	uint8_t to_sentry; /* handed to the listener, not run */
 	const char name[18];
 	struct filter_check checks[FILTER_MAX_CHECKS];
 	const char why[56];
@@ -47,9 +58,9 @@ extern const size_t filter_n_rows;
 
 /* filter_lets() - whether a call is let through at an instruction of @from (a stub's: also there).
  */
-bool filter_lets(enum filter_from from, uint32_t nr, const uint64_t args[6]);
+bool filter_lets(enum filter_mode mode, enum filter_from from, uint32_t nr, const uint64_t args[6]);
 /* filter_has() - whether that can be for any arguments. */
-bool filter_has(enum filter_from from, uint32_t nr);
+bool filter_has(enum filter_mode mode, enum filter_from from, uint32_t nr);
 
 /*
  * filter_build() - the program, for the architecture x86-64 alone; everything else traps, other
@@ -57,6 +68,7 @@ bool filter_has(enum filter_from from, uint32_t nr);
  * @begin, @end: the stub's system call instructions; the upper halves of both are the same.
  * Return: number of instructions, 0: @size does not do.
  */
-size_t filter_build(struct sock_filter *out, size_t size, uint64_t begin, uint64_t end);
+size_t filter_build(enum filter_mode mode, struct sock_filter *out, size_t size, uint64_t begin,
+		    uint64_t end);
 
 #endif

@@ -136,7 +136,8 @@ static int keep_only(int exe, int status)
 
 static void zygote_run(const struct work *w)
 {
-	char *const argv[] = { (char *)"bulkhead-stub", NULL }, *const envp[] = { NULL };
+	char *strict = w->launch->strict ? (char *)"strict" : NULL;
+	char *const argv[] = { (char *)"bulkhead-stub", strict, NULL }, *const envp[] = { NULL };
 	char go;
 
 	close(w->go[1]);

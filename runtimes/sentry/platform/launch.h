@@ -26,6 +26,7 @@ struct launch {
 	gid_t stub_gid;
 	const struct fork_cgroups *cgroups; /* NULL: ours */
 	bool share_network; /* the caller's, which has nothing in it; else a new one */
+	bool strict;	    /* stubs of the strict mode, see filter.h */
 	int oom_score_adj;
 	bool set_oom_score_adj;
 };

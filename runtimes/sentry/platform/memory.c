@@ -103,7 +103,7 @@ void stub_set_ask(struct stub_thread *t, const uint64_t ask[STUB_ASK_WORDS])
 			continue;
 		if (asks == STUB_ASKS_NOTHING)
 			asks = STUB_ASKS;
-		if (filter_has(FILTER_GUEST, nr))
+		if (filter_has(FILTER_DEFAULT, FILTER_GUEST, nr))
 			asks = STUB_ASKS_DIRECT;
 	}
 	memcpy(t->control->ask, ask, sizeof(t->control->ask));

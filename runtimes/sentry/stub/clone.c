@@ -89,6 +89,7 @@ static struct slot *child_slot(struct slot *s, const struct clone *c)
 	child->own.threads = 1;
 	child->process = is_thread ? s->process : &child->own;
 	child->shared = s->shared;
+	child->traps_all = stub_is_strict;
 	child->own_gs = s->own_gs; /* the host gives it its parent's */
 	channel_attach(child);
 	if (!is_thread) { /* vfork(2) keeps the alternate stack */
@@ -168,7 +169,7 @@ static void forked(struct slot *s, struct ucontext *uc, const struct clone *c)
 		host_call(__NR_set_tid_address, c->child_tid, 0, 0, 0, 0, 0);
 	if (c->flags & CLONE_SETTLS)
 		host_call(__NR_arch_prctl, ARCH_SET_FS, c->tls, 0, 0, 0, 0);
-	s->traps_all = false; /* that is not for children of the host's */
+	s->traps_all = stub_is_strict; /* the rest is not for children of the host's */
 	verdict_begin(s);
 	begin(s, uc, c);
 }

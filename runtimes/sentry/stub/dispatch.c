@@ -215,6 +215,8 @@ static bool serve_signals(struct slot *s, struct ucontext *uc, uint32_t nr, cons
 /* serve_time() - Return: as serve_memory(). */
 static bool serve_time(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t *ret)
 {
+	if (stub_is_strict && nr != __NR_clock_gettime)
+		return false; /* sleeps are the sentry's */
 	switch (nr) {
 	case __NR_nanosleep:
 		*ret = block_nanosleep(s, CLOCK_MONOTONIC, 0, a[0], a[1]);
@@ -238,6 +240,8 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 {
 	if (verdict_serve_direct(s, nr, a, ret))
 		return true;
+	if (stub_is_strict && strict_serve(s, uc, nr, a, ret))
+		return true;
 	switch (nr) {
 	case __NR_futex:
 		return block_futex(s, a, ret) || pi_futex(s, a, ret);
@@ -257,7 +261,7 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 		return true;
 	case __NR_membarrier:
 		*ret = -EINVAL;
-		return true;
+		return !stub_is_strict;
 	case __NR_exit:
 		leave(s, uc, a);
 		return true;
@@ -270,17 +274,26 @@ static bool serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64
 	}
 }
 
+bool call_ask(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64_t a[6], int64_t *ret)
+{
+	describe(s, uc, nr, a);
+	if (channel_exchange(s, CHANNEL_CHECK) == CHANNEL_ALLOW)
+		return true;
+	*ret = s->control->answer_result;
+	return false;
+}
+
 bool call_check(struct slot *s, struct ucontext *uc, uint32_t nr)
 {
 	uint64_t a[6];
+	int64_t result;
 
 	if (!verdict_wanted(s, nr))
 		return true;
 	args_of(uc, a);
-	describe(s, uc, nr, a);
-	if (channel_exchange(s, CHANNEL_CHECK) == CHANNEL_ALLOW)
+	if (call_ask(s, uc, nr, a, &result))
 		return true;
-	uc->uc_mcontext.rax = s->control->answer_result;
+	uc->uc_mcontext.rax = result;
 	return false;
 }
 

@@ -42,7 +42,7 @@ struct start {
 };
 
 uint64_t stub_area_start, stub_vdso_address;
-bool stub_has_fsgsbase;
+bool stub_has_fsgsbase, stub_is_strict;
 struct process stub_main_process;
 static struct sock_filter filter[FILTER_MAX_LENGTH];
 /* stub_main() hands over to the moved copy through this. */
@@ -122,7 +122,8 @@ static void set_filter(void)
 	struct sock_fprog program = { .filter = filter };
 	long rc;
 
-	program.len = filter_build(filter, FILTER_MAX_LENGTH, (uint64_t)host_calls_begin,
+	program.len = filter_build(stub_is_strict ? FILTER_STRICT : FILTER_DEFAULT, filter,
+				   FILTER_MAX_LENGTH, (uint64_t)host_calls_begin,
 				   (uint64_t)host_calls_end);
 	if (!program.len)
 		refuse(-EINVAL);
@@ -170,6 +171,7 @@ static void run_zygote(void *unused)
 	s->index = 0;
 	s->process = &stub_main_process;
 	s->process->threads = 1;
+	s->traps_all = stub_is_strict;
 	set_handlers(s);
 	set_filter();
 	for (;;) {
@@ -195,6 +197,7 @@ static void read_stack(uint64_t *sp)
 {
 	uint64_t *p = sp + 1 + sp[0] + 1; /* argc, argv, NULL */
 
+	stub_is_strict = sp[0] > 1;
 	while (*p)
 		p++;
 	for (p++; p[0] != AT_NULL; p += 2) {

@@ -124,7 +124,7 @@ extern const char guest_exchange_move[], guest_exchange_fault[];
 /* --- main.c --------------------------------------------------------------------------------- */
 
 extern uint64_t stub_area_start, stub_vdso_address;
-extern bool stub_has_fsgsbase;
+extern bool stub_has_fsgsbase, stub_is_strict;
 extern struct process stub_main_process; /* but for vfork children */
 /* slot_at(), slot_current() - of a number, of the calling thread. */
 struct slot *slot_at(uint32_t index);
@@ -178,6 +178,8 @@ void stub_call(struct slot *s, struct ucontext *uc, uint32_t nr);
  * it.
  */
 bool call_check(struct slot *s, struct ucontext *uc, uint32_t nr);
+/* call_ask() - the same, of the sentry and without need. Return: false: *ret is the answer. */
+bool call_ask(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64_t a[6], int64_t *ret);
 /* call_return() - the result of a call: a value, or a restart once signals have been looked at. */
 void call_return(struct slot *s, struct ucontext *uc, uint32_t nr, int64_t result);
 
@@ -192,6 +194,15 @@ void verdict_begin(struct slot *s);
  * it is one, and done.
  */
 bool verdict_serve_direct(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t *ret);
+
+/* --- strict.c ------------------------------------------------------------------------------- */
+
+/*
+ * strict_serve() - what the host does not do for guests of the strict mode. Return: whether the
+ * call is answered, with *ret.
+ */
+bool strict_serve(struct slot *s, struct ucontext *uc, uint32_t nr, const uint64_t a[6],
+		  int64_t *ret);
 
 /* --- clone.c -------------------------------------------------------------------------------- */
 

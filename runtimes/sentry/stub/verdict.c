@@ -42,7 +42,7 @@ static bool is_served_here(uint32_t nr)
 	case __NR_prctl:
 		return false;
 	default:
-		return filter_has(FILTER_STUB, nr);
+		return filter_has(FILTER_BOTH, FILTER_STUB, nr);
 	}
 }
 
@@ -67,7 +67,7 @@ void verdict_begin(struct slot *s)
 
 bool verdict_serve_direct(struct slot *s, uint32_t nr, const uint64_t a[6], int64_t *ret)
 {
-	if (!s->traps_all || !filter_lets(FILTER_GUEST, nr, a))
+	if (!s->traps_all || stub_is_strict || !filter_lets(FILTER_DEFAULT, FILTER_GUEST, nr, a))
 		return false;
 	*ret = host_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	return true;

@@ -131,11 +131,14 @@ bool sys_check(struct stub_thread *st, const struct stub_call *c, long *ret)
 
 	if (sleeper_current() != &t->sleeper)
 		sleeper_set_current(&t->sleeper);
-	if (!t->seccomp || !filtered(t, c, ret))
-		return true;
+	if (t->seccomp && filtered(t, c, ret)) {
+		if (sys_trace_on())
+			sys_trace_end(t, c, *ret);
+		return false;
+	}
 	if (sys_trace_on())
-		sys_trace_end(t, c, *ret);
-	return false;
+		sys_trace_passed(t, c);
+	return true;
 }
 
 long sys_call(struct stub_thread *st, const struct stub_call *c)

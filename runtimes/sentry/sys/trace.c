@@ -148,6 +148,15 @@ void sys_trace_begin(struct task *t, const struct stub_call *c)
 	emit(&b);
 }
 
+void sys_trace_passed(struct task *t, const struct stub_call *c)
+{
+	cleanup_strbuf struct strbuf b = { 0 };
+
+	add_call(&b, t, c);
+	strbuf_puts(&b, " by the stub");
+	emit(&b);
+}
+
 void sys_trace_end(struct task *t, const struct stub_call *c, long result)
 {
 	cleanup_strbuf struct strbuf b = { 0 };

@@ -17,6 +17,8 @@ bool sys_trace_on(void);
 /* sys_trace_begin() - a call that may not return (exit, execve) is printed when it begins,
  * and with it how the process came to its calls. */
 void sys_trace_begin(struct task *t, const struct stub_call *c);
+/* sys_trace_passed() - a call that the stub may serve now. */
+void sys_trace_passed(struct task *t, const struct stub_call *c);
 /* sys_trace_end() - a line "[pid/tid] name call(arguments) = result". */
 void sys_trace_end(struct task *t, const struct stub_call *c, long result);
 

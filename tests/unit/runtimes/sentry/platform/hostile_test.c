@@ -18,7 +18,7 @@ enum { SEEDS = 40, JUMPERS = 150, JUMPS = 60, WRITES = 400 };
 #define TRIED 32
 
 #define IMAGE_AT(area)	 ((area) + (long)STUB_IMAGE_OFFSET)
-#define IMAGE_TEXT	 0x8000 /* all its system calls are within, and it is larger */
+#define CALLS_BYTES	 900 /* they take less than 1 KiB */
 #define CHANNEL_AT(area) ((volatile uint8_t *)((area) + (long)STUB_CHANNEL_OFFSET))
 
 GUEST static unsigned long next(unsigned long *seed)
@@ -118,18 +118,23 @@ GUEST static int is_syscall(const volatile uint8_t *p)
 	return p[0] == 0x0f && p[1] == 0x05;
 }
 
-/* One of the stub's system call instructions, as an offset from its image. */
+/*
+ * One of the stub's system call instructions, as an offset from its image. They stand together; the
+ * first is followed by a `ret`.
+ */
 GUEST static long a_site(unsigned long *seed, long area)
 {
 	const volatile uint8_t *image = (const volatile uint8_t *)IMAGE_AT(area);
-	long offset = 0;
+	long first = 0, offset = 0;
 
+	while (!is_syscall(image + first) || image[first + 2] != 0xc3)
+		first++;
 	for (unsigned long n = 1 + next(seed) % 12; n > 0; n--) {
 		do {
-			offset = (offset + 1) % IMAGE_TEXT;
-		} while (!is_syscall(image + offset));
+			offset = (offset + 1) % CALLS_BYTES;
+		} while (!is_syscall(image + first + offset));
 	}
-	return offset;
+	return first + offset;
 }
 
 GUEST static void jumper(long n)

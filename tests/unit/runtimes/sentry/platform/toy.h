@@ -104,6 +104,7 @@ static struct {
 	int n_processes, next_tid, faults, last_fault;
 	uint64_t last_fault_address;
 	long checks;
+	bool strict; /* the container that toy_start() makes */
 	uint32_t forbidden;
 	struct zygote *zygote;
 	struct stub_thread *threads[65536];
@@ -450,6 +451,7 @@ __attribute__((unused)) static bool toy_start(void)
 
 	snprintf(path, sizeof(path), "%s/bulkhead-stub", bin ? bin : "build/bin");
 	l.program = path;
+	l.strict = toy.strict;
 	toy_prepare();
 	if (!ok(platform_init(&toy_ops) == 0, "the platform starts"))
 		return false;
