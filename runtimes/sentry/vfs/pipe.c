@@ -247,9 +247,9 @@ static const struct file_ops pipe_ops = {
 	.release = pipe_release,
 };
 
-/* How often each end was opened, when a file was. */
+/* What there was of each end when a file was opened. */
 struct meeting {
-	uint32_t readers_ever, writers_ever;
+	uint32_t readers, writers, readers_ever, writers_ever;
 };
 
 /* open_end() - @f becomes an end of @p, which it references. */
@@ -262,7 +262,7 @@ static struct meeting open_end(struct pipe *p, struct file *f)
 	p->readers_ever += file_readable(f);
 	p->writers += file_writable(f);
 	p->writers_ever += file_writable(f);
-	return (struct meeting){ p->readers_ever, p->writers_ever };
+	return (struct meeting){ p->readers, p->writers, p->readers_ever, p->writers_ever };
 }
 
 int pipe_create(unsigned int flags, struct cred *c, struct file **ret_read, struct file **ret_write)
@@ -322,9 +322,10 @@ int pipe_open_fifo(struct inode *i, struct file *f)
 	/* A pipe opened again by its number (/proc/self/fd) has had both its ends. */
 	if (!p->is_fifo)
 		return 0;
-	if (mode == O_RDONLY && !nonblock)
+	/* Who was there at that moment was met, even if it has gone since. */
+	if (mode == O_RDONLY && !nonblock && !at.writers)
 		rc = wait_for_other(p, &p->writers, &p->writers_ever, at.writers_ever);
-	else if (mode == O_WRONLY && !nonblock)
+	else if (mode == O_WRONLY && !nonblock && !at.readers)
 		rc = wait_for_other(p, &p->readers, &p->readers_ever, at.readers_ever);
 	return rc;
 }
