@@ -322,6 +322,24 @@ static void spawn_once(void)
 	step();
 }
 
+/* A program that takes the place of one with threads, which are anywhere in their lives. */
+static void exec_crowd(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pthread_t t;
+
+		for (int i = 0; i < 2; i++)
+			pthread_create(&t, NULL, pause_for_ever, NULL);
+		execl("/proc/self/exe", "storm", "nothing", NULL);
+		_exit(9);
+	}
+	expect(waitpid(pid, &status, 0) == pid && status == 3 << 8);
+	step();
+}
+
 /* A grandchild that outlives its parent is somebody else's to reap. */
 static void orphan_once(void)
 {
@@ -337,7 +355,8 @@ static void orphan_once(void)
 	step();
 }
 
-static void (*const waits[])(void) = { stop_and_go, kill_crowd, spawn_once, orphan_once };
+static void (*const waits[])(void) = { stop_and_go, kill_crowd, spawn_once, exec_crowd,
+				       orphan_once };
 
 static void *wait_rounds(void *arg)
 {
@@ -356,7 +375,7 @@ static void part_wait(void)
 		pthread_create(&t[i], NULL, wait_rounds, (void *)i);
 	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
 		pthread_join(t[i], NULL);
-	is(wrong_waits, 0, "stops, kills, spawns and orphans, each waited for as it should");
+	is(wrong_waits, 0, "stops, kills, spawns, execs and orphans, each waited for as it should");
 	/* Inside, this is init: orphans are its children. */
 	while ((rc = CALL(SYS_wait4, -1, NULL, 0, NULL)) > 0)
 		step();

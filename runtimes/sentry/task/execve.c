@@ -194,6 +194,8 @@ go_on(struct task *t, struct exec *e, struct stub_process *sp, struct stub_threa
 	change_hands(t, sp, st);
 	task_show_ids(t);
 	exec_limits(t->process);
+	/* Another thread is the task's from here on: this one must wake it as anybody else. */
+	sleeper_set_current(NULL);
 	rc = stub_start(st, &e->image);
 	exec_finish(e);
 	free(e);

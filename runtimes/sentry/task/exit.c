@@ -251,6 +251,7 @@ void task_gone(void *owner)
 	struct fdtable *fds;
 	bool last;
 
+	sleeper_set_current(&t->sleeper); /* it may never have made a call */
 	lock_acquire(&p->lock);
 	fs = steal_ptr(t->fs);
 	fds = steal_ptr(t->fds);
