@@ -11,9 +11,11 @@ CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 AR      := ar
 SAN     ?=
 V       ?=
+# The sentry checks the order of its locks; sanitizer builds do it too.
+LOCK_DEBUG ?= $(SAN)
 
 ifeq ($(SAN),)
-B       ?= build
+B       ?= $(if $(LOCK_DEBUG),build/locks,build)
 else ifeq ($(SAN),thread)
 B       ?= build/tsan
 else
@@ -80,6 +82,7 @@ help:
 	@echo '  one part of it:    check-lint check-unit check-proto check-install check-grpc check-bats'
 	@echo '                     check-critest check-syscalls check-fuzz-sample check-san'
 	@echo '  besides:           check-kubelet, check-vm (cgroup v2, KVM), check-fuzz (a minute each)'
+	@echo '                     check-locks (the sentry checks the order of its locks)'
 	@echo 'make bench           all benchmarks          make bench-pod    pods beside containerd'
 	@echo 'make bench-sentry    the sentry beside runsc and native'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local'
@@ -90,6 +93,7 @@ help:
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
 	$(call say,PROTOC,$<)mkdir -p $(B)/gen && protoc-c --c_out=$(B)/gen $<
 
+$(B)/obj/runtimes/sentry/kern/lock.o: CFLAGS_ALL += $(if $(LOCK_DEBUG),-DLOCK_DEBUG)
 $(B)/obj/gen/%.o: $(B)/gen/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -w -MMD -MP -c $< -o $@
 

@@ -263,7 +263,7 @@ static int node_follow(struct inode *i, struct path *ret)
 /* --- open files --- */
 
 struct text {
-	struct lock lock; /* LOCK_INODE */
+	struct lock lock; /* LOCK_SHOWN_TEXT */
 	struct strbuf buf;
 	bool made;
 	uint64_t seen; /* state of what can be waited for, at the last look */
@@ -411,7 +411,7 @@ static int node_open(struct inode *i, struct file *f)
 		return 0;
 	}
 	x = xnew(struct text);
-	lock_init(&x->lock, LOCK_INODE);
+	lock_init(&x->lock, LOCK_SHOWN_TEXT);
 	f->object = x;
 	f->ops = e->queue ? &watched_ops : &text_ops;
 	if (e->queue)
@@ -542,6 +542,7 @@ struct filesystem *proc_filesystem(const char *type, const char *source,
 	p->pids = pids ? pid_namespace_get(pids) : NULL;
 	p->magic = magic;
 	fs->data = p;
+	fs->shows_tasks = true;
 	fs->root = node_inode(fs, root, NULL, &nothing);
 	return fs;
 }

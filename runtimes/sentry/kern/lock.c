@@ -5,14 +5,17 @@
  * A holder keeps a lock for less than the price of a sleep, but on one CPU it may have been
  * preempted while holding: so spinning is short, then the waiter sleeps and lets it run.
  *
- * With -DLOCK_DEBUG each thread notes the ranks it holds as bits; taking a rank that is not above
- * all of them aborts.  Only lock_acquire_two() and wait queues hold two locks of a rank.
+ * With -DLOCK_DEBUG (make LOCK_DEBUG=1) each thread notes the ranks it holds as bits; taking a rank
+ * that is not above all of them is logged, with the two places, and aborts.  Only
+ * lock_acquire_two() and wait queues hold two locks of a rank.
  */
 #include <assert.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "runtimes/sentry/kern/lock.h"
 
 #define FREE	  0u
@@ -23,18 +26,41 @@
 
 #ifdef LOCK_DEBUG
 static __thread uint32_t held_ranks;
+static __thread const void *held_at[LOCK_WAIT + 1]; /* who took the last one of each rank */
 
-static void note_acquire(const struct lock *l, bool second)
+static const char *const rank_names[] = { "none",   "shown",   "shown names", "shown text",
+					  "tasks",  "process", "fdtable",     "directory",
+					  "mounts", "file",    "inode",	      "object",
+					  "signal", "name",    "dentry",      "wait" };
+
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+/* As addr2line(1) takes it. */
+static unsigned long place(const void *at)
+{
+	return (unsigned long)((const char *)at - __ehdr_start);
+}
+
+static void __attribute__((noreturn)) out_of_order(uint32_t rank, const void *at)
+{
+	uint32_t held = 31 - (uint32_t)__builtin_clz(held_ranks | 1);
+
+	log_error("lock order: %s taken at %#lx while %s is held since %#lx", rank_names[rank],
+		  place(at), rank_names[held], place(held_at[held]));
+	abort();
+}
+
+static void note_acquire(const struct lock *l, bool second, const void *at)
 {
 	uint32_t bit = 1u << l->rank;
+	/* A wait queue may pass a wake-up on to another one (epoll in epoll). */
+	bool may_be_equal = second || l->rank == LOCK_WAIT;
 
 	assert(l->rank && "lock without a rank");
-	/* A wait queue may pass a wake-up on to another one (epoll in epoll). */
-	if (second || l->rank == LOCK_WAIT)
-		assert(held_ranks < 2 * bit && "lock order");
-	else
-		assert(held_ranks < bit && "lock order");
+	if (held_ranks >= (may_be_equal ? 2 * bit : bit))
+		out_of_order(l->rank, at);
 	held_ranks |= bit;
+	held_at[l->rank] = at;
 }
 
 static void note_release(const struct lock *l)
@@ -42,9 +68,9 @@ static void note_release(const struct lock *l)
 	held_ranks &= ~(1u << l->rank);
 }
 #else
-static void note_acquire(const struct lock *l, bool second)
+static void note_acquire(const struct lock *l, bool second, const void *at)
 {
-	(void)l, (void)second;
+	(void)l, (void)second, (void)at;
 }
 
 static void note_release(const struct lock *l)
@@ -83,7 +109,7 @@ static void take(struct lock *l)
 
 void lock_acquire(struct lock *l)
 {
-	note_acquire(l, false);
+	note_acquire(l, false, __builtin_return_address(0));
 	take(l);
 }
 
@@ -106,7 +132,7 @@ void lock_acquire_two(struct lock *a, struct lock *b)
 	lock_acquire(first);
 	if (first == second)
 		return;
-	note_acquire(second, true);
+	note_acquire(second, true, __builtin_return_address(0));
 	take(second);
 }
 

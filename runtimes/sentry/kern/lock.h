@@ -2,11 +2,15 @@
 /*
  * Locks of the sentry, each with a rank.
  *
- * A thread takes locks in growing rank only; a debug build (-DLOCK_DEBUG) aborts on disorder.
+ * A thread takes locks in growing rank only; a debug build (make LOCK_DEBUG=1) aborts on disorder.
  * No lock is held while a host call may sleep, while guest memory is copied, or while a thread
  * waits on a queue.  LOCK_DIRECTORY, LOCK_INODE and LOCK_FILE may be held over host calls on that
  * one file.
  *
+ *   shown        position of an open file of /proc and the like: what it shows is looked up in all
+ *                of the below, so its locks come before theirs
+ *   shown_names  the names in such a directory
+ *   shown_text   the text of such a file
  *   tasks        the tree of processes: parents, groups, sessions, exits
  *   process      one process: its threads, signals shared by them, limits
  *   fdtable      one table of descriptors
@@ -27,7 +31,10 @@
 #include <stdint.h>
 
 enum lock_rank {
-	LOCK_TASKS = 1,
+	LOCK_SHOWN = 1,
+	LOCK_SHOWN_NAMES,
+	LOCK_SHOWN_TEXT,
+	LOCK_TASKS,
 	LOCK_PROCESS,
 	LOCK_FDTABLE,
 	LOCK_DIRECTORY,

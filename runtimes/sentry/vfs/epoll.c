@@ -38,7 +38,7 @@ struct item {
 };
 
 struct epoll {
-	struct lock lock;	/* LOCK_MOUNTS: items; a file's lock is taken inside */
+	struct lock lock;	/* LOCK_MOUNTS: items */
 	struct lock ready_lock; /* LOCK_WAIT: ready */
 	struct list ready, items;
 	struct wait_queue queue;
@@ -158,9 +158,7 @@ static int add_locked(struct epoll *ep, struct file *f, int fd, const struct epo
 	it->next_in_bucket = *b;
 	*b = it;
 	list_add(&ep->items, &it->in_set);
-	lock_acquire(&f->lock);
 	list_add(&f->epolls, &it->in_file);
-	lock_release(&f->lock);
 	it->entry.fn = item_woken;
 	it->entry.exclusive = event->events & EPOLLEXCLUSIVE;
 	wait_add(file_queue(f), &it->entry, 0);
@@ -199,9 +197,9 @@ static void remove_item(struct epoll *ep, struct item *it)
 	lock_release(&ep->ready_lock);
 }
 
+/* Preconditions: holds sets_lock. */
 static void leave_file(struct item *it)
 {
-	LOCKED(&it->file->lock);
 	list_remove(&it->in_file);
 }
 

@@ -33,7 +33,7 @@ struct file *file_create(struct inode *i, unsigned int flags, struct cred *c)
 	__atomic_fetch_add(&n_files, 1, __ATOMIC_RELAXED);
 	f->refs = 1;
 	f->flags = flags;
-	lock_init(&f->lock, LOCK_FILE);
+	lock_init(&f->lock, i->fs->shows_tasks ? LOCK_SHOWN : LOCK_FILE);
 	list_init(&f->epolls);
 	f->inode = inode_get(i);
 	f->cred = cred_get(c);

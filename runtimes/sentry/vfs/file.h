@@ -77,7 +77,7 @@ struct file {
 	void *object;	       /* what ops work on */
 	int owner;	       /* F_SETOWN: pid, or negative group */
 	int owner_signal;      /* F_SETSIG */
-	struct list epolls;    /* epoll_item.in_file: under lock */
+	struct list epolls;    /* epoll's items for it: under a lock of epoll.c */
 };
 
 /* FILES_MAX - open files of a pod: they are the sentry's memory. More are -ENFILE. */

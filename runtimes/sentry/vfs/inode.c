@@ -32,7 +32,7 @@ struct inode *inode_create(struct filesystem *fs, const struct inode_ops *ops, u
 	i->refs = 1;
 	i->ino = ino;
 	lock_init(&i->lock, LOCK_INODE);
-	lock_init(&i->names, LOCK_DIRECTORY);
+	lock_init(&i->names, fs->shows_tasks ? LOCK_SHOWN_NAMES : LOCK_DIRECTORY);
 	list_init(&i->watches);
 	i->attr = (struct attr){
 		.mode = mode,

@@ -109,7 +109,8 @@ struct inode {
 	uint32_t refs;
 	uint64_t ino;
 	struct lock lock;  /* LOCK_INODE: attr, data */
-	struct lock names; /* LOCK_DIRECTORY: held by the vfs over operations on names in it */
+	struct lock names; /* LOCK_DIRECTORY, LOCK_SHOWN_NAMES: held by the vfs over operations on
+			      names in it */
 	struct attr attr;
 	bool volatile_names; /* a directory whose names come and go by themselves (/proc) */
 	void *data;	     /* the file system's */
@@ -135,6 +136,7 @@ struct filesystem {
 	uint32_t inodes;  /* living ones, and one more while refs is not 0 */
 	dev_t dev;
 	bool volatile_names; /* others change it: names are looked up again each time */
+	bool shows_tasks;    /* /proc: its locks come before those of what it shows */
 	struct inode *root;
 	struct dentry *root_dentry; /* shared by its mounts; made by the first */
 	void *data;
