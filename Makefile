@@ -41,7 +41,7 @@ STATIC := $(if $(SAN),,-static-pie -Wl,-z,pack-relative-relocs)
 
 # --- folders that become archives; main files of programs are kept out -------------------------
 
-VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio machine api jail)
+VMM_FOLDERS := $(addprefix runtimes/microvm/,kvm boot devices virtio mmds machine api jail)
 SENTRY_FOLDERS := $(addprefix runtimes/sentry/,kern platform vfs ipc net task fs sys boot cli)
 FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes/bundle \
 	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \

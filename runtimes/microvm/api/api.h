@@ -115,6 +115,11 @@ api_handler api_no_pci, api_no_pmem, api_no_memory_hotplug, api_no_cpu_config;
 /* api_log_init() - lines of the log have Firecracker's form from now on. */
 void api_log_init(const struct api *api);
 
+api_handler api_get_mmds, api_put_mmds, api_patch_mmds, api_put_mmds_config;
+
+/* Fields of a body that may be any JSON. */
+extern const struct api_field api_any_body[];
+
 /*
  * api_take_limiter() - the rate limiter @key of @body, if there is one; api_write_limiter() - as it
  * was given, null without a limit.  Return: 0 or -EINVAL.
@@ -125,6 +130,9 @@ void api_write_limiter(struct json_writer *w, const char *key, const struct limi
 
 /* api_write_balloon() - as it was configured, or as it has been changed. */
 void api_write_balloon(struct json_writer *w, const struct balloon_backend *b);
+
+/* api_write_mmds_config() - null when there is none. */
+void api_write_mmds_config(struct json_writer *w, const struct machine_config *c);
 
 /* api_write_devices() - the sections of /vm/config about devices. */
 void api_write_devices(struct json_writer *w, const struct machine_config *c);

@@ -78,6 +78,8 @@ void api_write_devices(struct json_writer *w, const struct machine_config *c)
 	json_end_array(w);
 	write_entropy(w, c);
 	write_vsock(w, &c->vsock);
+	json_key(w, "mmds-config");
+	api_write_mmds_config(w, c);
 	json_key(w, "balloon");
 	if (c->has_balloon)
 		api_write_balloon(w, &c->balloon);

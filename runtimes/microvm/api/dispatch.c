@@ -120,7 +120,7 @@ static int call_checked(struct api *api, const struct api_route *route, const ch
 	struct api_call call = { .id = id, .body = body, .out = &w };
 	int r = id ? check_id(id, err) : 0;
 
-	if (!r && body)
+	if (!r && body && route->fields != api_any_body)
 		r = check_fields(route->fields, body, err);
 	if (!r && route->id_field && !str_eq(json_get_string(body, route->id_field, ""), id))
 		r = error_set(err, EINVAL,
@@ -205,24 +205,24 @@ int api_handle(struct api *api, const char *method, const char *path, const char
 		return out->len ? 200 : 204;
 	log_error("%s %s refused: %s", method, path, err.text);
 	write_fault(out, "fault_message", err.text);
-	return 400;
+	return err.code == -E2BIG ? 413 : 400;
 }
 
 /* --- configuration file ----------------------------------------------------------------------- */
 
-/* Sections, and the paths of those that are not called after theirs. */
+/* Sections and their paths, in the order in which they are taken. */
 static const struct {
 	const char *name, *path;
 } sections[] = {
-	{ "boot-source", "/boot-source" },
+	{ "logger", "/logger" },
+	{ "metrics", "/metrics" },
 	{ "machine-config", "/machine-config" },
 	{ "cpu-config", "/cpu-config" },
+	{ "boot-source", "/boot-source" },
 	{ "drives", "/drives" },
 	{ "network-interfaces", "/network-interfaces" },
 	{ "balloon", "/balloon" },
 	{ "vsock", "/vsock" },
-	{ "logger", "/logger" },
-	{ "metrics", "/metrics" },
 	{ "mmds-config", "/mmds/config" },
 	{ "entropy", "/entropy" },
 	{ "pmem", "/pmem" },
@@ -248,8 +248,6 @@ static int load_section(struct api *api, const struct json *section, struct erro
 	const struct json *item;
 	int r = 0;
 
-	if (!route)
-		return error_set(err, EINVAL, "unknown section");
 	if (!route->id_field)
 		return call_checked(api, route, NULL, section, &out, err);
 	if (section->type != JSON_ARRAY)
@@ -276,8 +274,13 @@ int api_load_file(struct api *api, const char *path, struct error *err)
 		return error_wrap(err, "configuration %s", path);
 	if (config->type != JSON_OBJECT)
 		return error_set(err, EINVAL, "configuration %s: not an object", path);
-	json_for_each(section, config) {
-		if (section->type == JSON_NULL)
+	json_for_each(section, config)
+		if (!find_section(section->key))
+			return error_set(err, EINVAL, "configuration %s: %s: unknown section", path,
+					 section->key);
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+		section = json_get(config, sections[i].name);
+		if (!section || section->type == JSON_NULL)
 			continue;
 		if (load_section(api, section, err))
 			return error_wrap(err, "configuration %s: %s", path, section->key);

@@ -88,6 +88,13 @@ const struct api_route api_routes[] = {
 	  FIELDS(TAKES("acknowledge_on_stop", JSON_BOOL)), api_stop_hinting },
 	{ "GET", "/balloon/hinting/status", API_AFTER_START, NULL, "Balloon update error", NULL,
 	  api_get_hinting },
+	{ "GET", "/mmds", API_ANY, NULL, NULL, NULL, api_get_mmds },
+	{ "PUT", "/mmds", API_ANY, NULL, NULL, api_any_body, api_put_mmds },
+	{ "PATCH", "/mmds", API_ANY, NULL, NULL, api_any_body, api_patch_mmds },
+	{ "PUT", "/mmds/config", API_BEFORE_START, NULL, "MMMDS config error",
+	  FIELDS(NEEDS("network_interfaces", JSON_ARRAY) TAKES("version", JSON_STRING)
+		 TAKES("ipv4_address", JSON_STRING) TAKES("imds_compat", JSON_BOOL)),
+	  api_put_mmds_config },
 	{ "PUT", "/vsock", API_BEFORE_START, NULL, "Vsock config error",
 	  FIELDS(NEEDS("guest_cid", JSON_NUMBER) NEEDS("uds_path", JSON_STRING)
 		 TAKES("vsock_id", JSON_STRING)), api_put_vsock },

@@ -261,7 +261,7 @@ static void write_serial(struct json_writer *w, const struct machine_config *c)
 
 int api_get_vm_config(struct api *api, const struct api_call *call, struct error *err)
 {
-	static const char *const unset[] = { "cpu-config", "mmds-config", "memory-hotplug" };
+	static const char *const unset[] = { "cpu-config", "memory-hotplug" };
 	const struct machine_config *c = &api->machine->config;
 	struct json_writer *w = call->out;
 

@@ -46,6 +46,7 @@ void machine_config_finish(struct machine_config *c)
 	for (unsigned int i = 0; i < c->n_nets; i++)
 		net_config_finish(&c->nets[i]);
 	vsock_config_finish(&c->vsock);
+	mmds_store_finish(&c->mmds);
 	free(c->kernel_path);
 	free(c->initrd_path);
 	free(c->boot_args);
@@ -143,6 +144,9 @@ int machine_config_put_drive(struct machine_config *c, struct drive_config *driv
 
 void net_config_finish(struct net_config *net)
 {
+	if (net->service)
+		mmds_net_finish(net->service);
+	free(net->service);
 	free(net->device);
 	close_fd(&net->tap);
 	*net = (struct net_config){ .tap = -1 };

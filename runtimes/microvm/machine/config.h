@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "runtimes/microvm/devices/limiter.h"
 #include "runtimes/microvm/kvm/memory.h"
+#include "runtimes/microvm/mmds/tcp.h"
 #include "runtimes/microvm/virtio/balloon.h"
 
 #define CONFIG_VCPUS_MAX  32
@@ -39,6 +40,8 @@ struct net_config {
 	int tap;      /* owned */
 	struct limiter_config rx_limiter, tx_limiter;
 	struct virtio_device *running; /* once the machine runs; the machine's */
+	bool mmds;		       /* has the metadata service */
+	struct mmds_net *service;      /* owned: its end there, once the machine runs */
 };
 
 struct vsock_config {
@@ -63,6 +66,8 @@ struct machine_config {
 	bool entropy;
 	struct limiter_config entropy_limiter;
 	struct vsock_config vsock;
+	struct mmds_store mmds;
+	uint32_t mmds_ip; /* 0: not configured */
 	bool has_balloon;
 	struct balloon_backend balloon;
 };

@@ -98,6 +98,32 @@ static int add_drive(struct machine *m, struct drive_config *d, struct error *er
 	return r ? r : plug(m, s, err);
 }
 
+static bool mmds_take(void *owner, const uint8_t *frame, size_t len)
+{
+	return mmds_net_input(owner, frame, len, clock_monotonic_ns());
+}
+
+static size_t mmds_next(void *owner, uint8_t *frame, size_t room)
+{
+	return mmds_net_output(owner, frame, room, clock_monotonic_ns());
+}
+
+static bool mmds_waits(void *owner)
+{
+	return mmds_net_waits(owner);
+}
+
+/* The interface's end of the metadata service lives as long as its configuration. */
+static struct net_detour make_detour(struct machine *m, struct net_config *c)
+{
+	if (!c->mmds)
+		return (struct net_detour){ 0 };
+	if (!c->service)
+		c->service = xnew(struct mmds_net);
+	mmds_net_init(c->service, &m->config.mmds, m->config.mmds_ip);
+	return (struct net_detour){ c->service, mmds_take, mmds_next, mmds_waits };
+}
+
 static int add_net(struct machine *m, struct net_config *c, struct error *err)
 {
 	struct net_backend backend = {
@@ -106,6 +132,7 @@ static int add_net(struct machine *m, struct net_config *c, struct error *err)
 		.mtu = c->mtu,
 		.rx_limiter = c->rx_limiter,
 		.tx_limiter = c->tx_limiter,
+		.detour = make_detour(m, c),
 	};
 	struct virtio_slot *s;
 	int r = next_slot(m, &s, err);

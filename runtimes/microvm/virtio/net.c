@@ -28,6 +28,8 @@
 #define HEADER	    sizeof(struct virtio_net_hdr_v1)
 #define PACKET_MAX  (65536 + 64)
 #define SERVE_BATCH 64 /* packets in one go */
+#define DETOUR_MAX  (4096 + 128)
+#define DETOUR_MS   500
 
 #define OFFLOADS                                                             \
 	(1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_GUEST_TSO4 | \
@@ -41,9 +43,12 @@ struct net {
 	struct net_backend backend;
 	struct loop_fd *watch;
 	struct gate rx, tx;
+	struct loop_timer *detour_timer;
+	bool detour_ticks;
 	struct queue_chain first, chain; /* too large for a stack */
 	size_t waiting;			 /* bytes of a packet in buffer that had no room */
 	bool passed;			 /* the waiting packet has passed the rate limiter */
+	uint8_t frame[DETOUR_MAX];	 /* of the guest, for the detour to look at */
 	uint8_t buffer[PACKET_MAX];
 };
 
@@ -113,6 +118,15 @@ static int deliver(struct net *n, size_t len)
  */
 static bool next_waiting(struct net *n)
 {
+	const struct net_detour *d = &n->backend.detour;
+
+	if (!n->waiting && d->owner) {
+		size_t len = d->next(d->owner, n->buffer + HEADER, sizeof(n->buffer) - HEADER);
+
+		memset(n->buffer, 0, HEADER);
+		n->waiting = len ? HEADER + len : 0;
+		n->passed = len;
+	}
 	if (!n->waiting) {
 		ssize_t got = read(n->backend.tap, n->buffer, sizeof(n->buffer));
 
@@ -169,6 +183,41 @@ static void tap_readable(void *data, uint32_t events)
 
 /* --- from the guest --------------------------------------------------------------------------- */
 
+/* detoured() - Return: whether the frame in the chain was for somebody else than the tap. */
+static bool detoured(struct net *n)
+{
+	const struct net_detour *d = &n->backend.detour;
+	uint32_t len = n->chain.read_bytes - (uint32_t)HEADER;
+
+	if (!d->owner || len > sizeof(n->frame) || chain_read(&n->chain, HEADER, n->frame, len))
+		return false;
+	return d->take(d->owner, n->frame, len);
+}
+
+/* serve_detour() - give the guest what the detour has for it, now and in a while. */
+static int serve_detour(struct net *n)
+{
+	const struct net_detour *d = &n->backend.detour;
+
+	if (!d->owner || !n->device.queues[QUEUE_RX].ready)
+		return 0;
+	if (!n->detour_ticks && d->waits(d->owner))
+		loop_timer_arm(n->detour_timer, DETOUR_MS);
+	n->detour_ticks = d->waits(d->owner);
+	return receive_and_watch(n);
+}
+
+static void detour_tick(void *data)
+{
+	struct net *n = data;
+
+	pthread_mutex_lock(&n->device.lock);
+	n->detour_ticks = false;
+	if (virtio_running(&n->device) && serve_detour(n))
+		virtio_stop(&n->device, "a malformed queue");
+	pthread_mutex_unlock(&n->device.lock);
+}
+
 /* A packet that the tap does not take is lost, as on any wire. */
 static int transmit(struct net *n)
 {
@@ -179,12 +228,14 @@ static int transmit(struct net *n)
 	while (!r && served < SERVE_BATCH && (r = virtqueue_pop(q, &n->chain)) > 0) {
 		if (n->chain.read_bytes < HEADER)
 			return -EBADMSG;
-		if (!gate_pass(&n->tx, n->chain.read_bytes)) {
-			virtqueue_unpop(q);
-			virtio_interrupt(&n->device, QUEUE_TX);
-			return 0; /* the gate notifies again */
+		if (!detoured(n)) {
+			if (!gate_pass(&n->tx, n->chain.read_bytes)) {
+				virtqueue_unpop(q);
+				virtio_interrupt(&n->device, QUEUE_TX);
+				return 0; /* the gate notifies again */
+			}
+			(void)!writev(n->backend.tap, n->chain.parts, (int)n->chain.n_read);
 		}
-		(void)!writev(n->backend.tap, n->chain.parts, (int)n->chain.n_read);
 		r = virtqueue_push(q, n->chain.head, 0);
 		served++;
 	}
@@ -196,7 +247,11 @@ static int transmit(struct net *n)
 
 static int net_notify(struct virtio_device *d, unsigned int queue)
 {
-	return queue == QUEUE_RX ? receive_and_watch(net_of(d)) : transmit(net_of(d));
+	struct net *n = net_of(d);
+	int r = queue == QUEUE_RX ? receive_and_watch(n) : transmit(n);
+	int detour = queue == QUEUE_TX && r >= 0 ? serve_detour(n) : 0;
+
+	return detour < 0 ? detour : r;
 }
 
 /* --- the device ------------------------------------------------------------------------------- */
@@ -234,6 +289,7 @@ static void net_destroy(struct virtio_device *d)
 	struct net *n = net_of(d);
 
 	loop_fd_remove(n->watch);
+	loop_timer_remove(n->detour_timer);
 	gate_finish(&n->rx);
 	gate_finish(&n->tx);
 	free(n);
@@ -262,6 +318,7 @@ int net_create(struct virtio_device **ret, const struct net_backend *backend, st
 		features |= 1ULL << VIRTIO_NET_F_MTU;
 	n->backend = *backend;
 	virtio_init(&n->device, &net_ops, features, memory, irq_fd);
+	n->detour_timer = loop_add_timer(loop, detour_tick, n);
 	gate_init(&n->rx, &backend->rx_limiter, loop, &n->device, QUEUE_RX);
 	gate_init(&n->tx, &backend->tx_limiter, loop, &n->device, QUEUE_TX);
 	n->watch = loop_add_fd(loop, backend->tap, 0, tap_readable, n);

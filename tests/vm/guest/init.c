@@ -10,6 +10,8 @@
  *   guest.net=A,B       eth0 has address A; 4 MiB go to port 5000 of B over TCP, what port 5001
  *                       sends is summed up
  *   guest.random=N      N bytes of /dev/hwrng; print how many of them are zero
+ *   guest.mmds=A        eth0 has address A; a token and /a of the metadata service with it
+ *   guest.touch=N       write to N MiB, and give them back
  *   guest.vsock         serve and use AF_VSOCK, see vsock.c
  *   guest.tick          a line every 5 ms for ever
  *   guest.echo          repeat lines of the console
@@ -253,6 +255,57 @@ static void net(char *addresses)
 	free(buffer);
 }
 
+/* exchange() - one HTTP request; what follows the answer's head is the result. */
+static char *exchange(int sock, const char *request, char answer[2048])
+{
+	size_t len = 0;
+	char *body = NULL, *length;
+	ssize_t n;
+
+	answer[0] = '\0';
+	if (write(sock, request, strlen(request)) < 0)
+		return answer;
+	while (len < 2047 && (n = read(sock, answer + len, 2047 - len)) > 0) {
+		answer[len += (size_t)n] = '\0';
+		body = strstr(answer, "\r\n\r\n");
+		length = strstr(answer, "Content-Length: ");
+		if (body && length && strlen(body + 4) >= (size_t)atoi(length + 16))
+			return body + 4;
+	}
+	return answer;
+}
+
+static void mmds(const char *address)
+{
+	char answer[2048], request[600];
+	int sock;
+
+	if (!set_address(address)) {
+		printf("GUEST eth0: %s\n", strerror(errno));
+		return;
+	}
+	sock = dial("169.254.169.254", 80);
+	printf("GUEST mmds without: %s\n", exchange(sock, "GET /a HTTP/1.1\r\n\r\n", answer));
+	snprintf(request, sizeof(request),
+		 "GET /a HTTP/1.1\r\nAccept: application/json\r\nX-metadata-token: %s\r\n\r\n",
+		 exchange(sock,
+			  "PUT /latest/api/token HTTP/1.1\r\n"
+			  "X-metadata-token-ttl-seconds: 600\r\n\r\n",
+			  answer));
+	printf("GUEST mmds with: %s\n", exchange(sock, request, answer));
+	close(sock);
+}
+
+static void touch(int mib)
+{
+	char *p = mmap(NULL, (size_t)mib * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	memset(p, 'x', (size_t)mib * MIB);
+	printf("GUEST touched %d MiB\n", mib);
+	munmap(p, (size_t)mib * MIB);
+}
+
 static void random_bytes(int want)
 {
 	int fd = open_device("/dev/hwrng", O_RDONLY), got = 0, zero = 0;
@@ -291,6 +344,10 @@ static void work(void)
 		net(value);
 	if ((value = argument("guest.random")))
 		random_bytes(atoi(value));
+	if ((value = argument("guest.mmds")))
+		mmds(value);
+	if ((value = argument("guest.touch")))
+		touch(atoi(value));
 	if (argument("guest.vsock"))
 		guest_vsock();
 	if (argument("guest.echo"))
