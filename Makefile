@@ -67,7 +67,8 @@ LIBS_TOOL   := -lnghttp2 -lprotobuf-c -lyajl -lsqlite3 -lcrypto -lmnl -lseccomp 
 LIBS_ALL    := $(LIBS_DAEMON) -lisal -lzstd
 
 PROGRAMS := bulkheadd bulkhead bulkhead-monitor bulkhead-pause bulkhead-fetch bulkhead-unpack \
-	bulkhead-gofer bulkhead-sentry bulkhead-stand-in bulkhead-stub bulkhead-vmm
+	bulkhead-gofer bulkhead-sentry bulkhead-stand-in bulkhead-socket-helper \
+	bulkhead-stub bulkhead-vmm
 BINS     := $(PROGRAMS:%=$(B)/bin/%)
 
 DAEMON_FOLDERS := cri cri/services cri/pods cri/stream cri/grpc cri/proto image network storage \
@@ -152,8 +153,11 @@ $(B)/bin/bulkhead-sentry: $(B)/obj/runtimes/sentry/main.o \
 $(B)/bin/bulkhead-vmm: $(patsubst %.c,$(B)/obj/%.o,$(wildcard runtimes/microvm/*.c)) $(call libs,$(VMM_FOLDERS) base)
 	$(call link,$(LDFLAGS_ALL) $(STATIC) -Wl$(comma)-z$(comma)noseparate-code,-lyajl_s -lpthread)
 # as the stub: without a libc
-$(B)/obj/stub/runtimes/sentry/standin/main.o: STUB_CFLAGS += -DBULKHEAD_VERSION='"$(VERSION)"'
-$(B)/bin/bulkhead-stand-in: $(B)/obj/stub/runtimes/sentry/standin/main.o
+STANDIN := $(B)/obj/stub/runtimes/sentry/standin
+$(STANDIN)/main.o $(STANDIN)/socket_helper.o: STUB_CFLAGS += -DBULKHEAD_VERSION='"$(VERSION)"'
+$(B)/bin/bulkhead-stand-in: $(STANDIN)/main.o
+$(B)/bin/bulkhead-socket-helper: $(STANDIN)/socket_helper.o $(B)/obj/stub/runtimes/sentry/net/helper_rules.o
+$(B)/bin/bulkhead-stand-in $(B)/bin/bulkhead-socket-helper:
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -nostdlib -static-pie -Wl,-z,noseparate-code \
 		-Wl,-z,noexecstack -Wl,--build-id=none $^ -o $@
 	$(Q)! readelf -rW $@ | grep R_X86_64 # nobody would relocate it

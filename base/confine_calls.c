@@ -28,6 +28,7 @@ struct span {
 };
 
 struct builder {
+	const struct allowed_call *sorted[CALLS_MAX];
 	struct span spans[2 * CALLS_MAX + 1];
 	size_t n_spans;
 	uint32_t otherwise;
@@ -128,9 +129,11 @@ static void add_span(struct builder *b, const struct span *s)
 	b->spans[b->n_spans++] = *s;
 }
 
-/* cut() - @sorted into spans, and what lies between them. */
-static void cut(struct builder *b, const struct allowed_call *const *sorted, size_t n)
+/* cut() - the sorted calls into spans, and what lies between them. */
+static void cut(struct builder *b, size_t n)
 {
+	const struct allowed_call *const *sorted = b->sorted;
+
 	add_span(b, &(struct span){ 0 });
 	for (size_t i = 0, same; i < n; i += same) {
 		for (same = 1; i + same < n && sorted[i + same]->nr == sorted[i]->nr; same++)
@@ -143,21 +146,23 @@ static void cut(struct builder *b, const struct allowed_call *const *sorted, siz
 int confine_filter(uint32_t otherwise, const struct allowed_call *calls, size_t n,
 		   struct sock_filter out[CONFINE_FILTER_MAX])
 {
-	const struct allowed_call *sorted[CALLS_MAX];
-	struct builder b = { .otherwise = otherwise, .out = out };
+	/* not on the stack: a process that idles for days would keep these pages */
+	struct builder *b cleanup_free = xnew(struct builder);
 
 	if (n > CALLS_MAX)
 		return -E2BIG;
+	b->otherwise = otherwise;
+	b->out = out;
 	for (size_t i = 0; i < n; i++)
-		sorted[i] = &calls[i];
-	qsort(sorted, n, sizeof(sorted[0]), compare);
-	cut(&b, sorted, n);
-	load(&b, offsetof(struct seccomp_data, arch));
-	emit(&b, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	give(&b, SECCOMP_RET_KILL_PROCESS);
-	load(&b, offsetof(struct seccomp_data, nr));
-	emit_search(&b, 0, b.n_spans - 1);
-	return b.too_big ? -E2BIG : (int)b.n;
+		b->sorted[i] = &calls[i];
+	qsort(b->sorted, n, sizeof(b->sorted[0]), compare);
+	cut(b, n);
+	load(b, offsetof(struct seccomp_data, arch));
+	emit(b, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+	give(b, SECCOMP_RET_KILL_PROCESS);
+	load(b, offsetof(struct seccomp_data, nr));
+	emit_search(b, 0, b->n_spans - 1);
+	return b->too_big ? -E2BIG : (int)b->n;
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -172,7 +177,7 @@ int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n
 #else
 int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n, struct error *err)
 {
-	struct sock_filter code[CONFINE_FILTER_MAX];
+	struct sock_filter *code cleanup_free = xcalloc(CONFINE_FILTER_MAX, sizeof(*code));
 	int len = confine_filter(otherwise, calls, n, code);
 	struct sock_fprog program = { .len = (unsigned short)len, .filter = code };
 

@@ -12,8 +12,6 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "boot") == 0)
 		return boot_main(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "socket-helper") == 0)
-		return boot_helper_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "gofer") == 0)
 		return gofer_main(argc - 1, argv + 1);
 	return cli_main(argc, argv);

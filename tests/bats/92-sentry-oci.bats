@@ -313,7 +313,7 @@ nothing_left() {
 		$RT run --detach --bundle "$DIR" c </dev/null >/dev/null 2>&1 3>&-
 		case $who in
 		standin | sentry | gofer) pid=$(jq ".$who.pid" "$DIR/state/c/state.json") ;;
-		socket-helper) pid=$(pgrep -f ' socket-helper') ;;
+		socket-helper) pid=$(pgrep -f '^bulkhead-socket-helper') ;;
 		bulkhead-stub) pid=$(zygote) ;;
 		esac
 		kill -KILL "$pid"

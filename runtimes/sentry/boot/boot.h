@@ -30,12 +30,6 @@ enum { BOOT_SENTRY_ID = 1, BOOT_STUB_ID = 2 };
 /* boot_main() - the process from its exec on. Return: exit code. */
 int boot_main(int argc, char **argv);
 
-/*
- * boot_helper_main() - `socket-helper [--raw] [--own]`: descriptor 3 to the sentry; --own: in a new
- * network namespace with nothing but a loopback interface.
- */
-int boot_helper_main(int argc, char **argv);
-
 /* boot_enter_namespaces(), boot_confine() - confine.c; the second after the maps are written. */
 int boot_enter_namespaces(struct error *err);
 int boot_confine(struct error *err);

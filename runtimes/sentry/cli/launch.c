@@ -131,19 +131,22 @@ static int start_helper(struct launching *l, int sock, struct error *err)
 {
 	bool own = l->spec->network == SPEC_NEW || strcmp(l->cli->network, "none") == 0;
 	bool raw = l->spec->process.bounding >> CAP_NET_RAW & 1;
-	const char *argv[] = { "bulkhead-sentry", "socket-helper", NULL, NULL, NULL };
+	const char *argv[] = { "bulkhead-socket-helper", NULL, NULL, NULL };
+	char *program cleanup_free = NULL;
 	int ns cleanup_close = -1, rc = own ? 0 : open_network(l, &ns, err);
 	struct spawn s = SPAWN_INIT;
-	size_t n = 2;
+	size_t n = 1;
 	pid_t pid;
 
+	if (rc == 0)
+		rc = launch_program("bulkhead-socket-helper", &program, err);
 	if (rc < 0)
 		return rc;
 	if (raw)
 		argv[n++] = "--raw";
 	if (own)
 		argv[n++] = "--own";
-	s.program = "/proc/self/exe";
+	s.program = program;
 	s.argv = argv;
 	s.stdio[2] = l->log;
 	s.extra_fds = &sock;

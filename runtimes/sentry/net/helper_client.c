@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asking the socket helper; and what may be asked.
+ * Asking the socket helper.
  */
 #include <errno.h>
-#include <linux/netlink.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -18,36 +16,6 @@ static int helper = -1;
 void helper_use(int sock)
 {
 	helper = sock;
-}
-
-const char *const helper_lists[] = { "arp",	   "dev",	"dev_mcast", "if_inet6", "igmp",
-				     "ipv6_route", "netstat",	"raw",	     "raw6",	 "route",
-				     "sockstat",   "sockstat6", "snmp",	     "tcp",	 "tcp6",
-				     "udp",	   "udp6",	NULL };
-
-bool helper_allowed(int domain, int type, int protocol)
-{
-	if (domain == AF_NETLINK)
-		return (type == SOCK_RAW || type == SOCK_DGRAM) && protocol == NETLINK_ROUTE;
-	if (domain != AF_INET && domain != AF_INET6)
-		return false;
-	switch (type) {
-	case SOCK_STREAM:
-		return protocol == 0 || protocol == IPPROTO_TCP;
-	case SOCK_DGRAM:
-		return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
-		       protocol == IPPROTO_ICMPV6;
-	case SOCK_RAW:
-		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
-	default:
-		return false;
-	}
-}
-
-bool helper_option_allowed(int level, int name)
-{
-	return (level == SOL_SOCKET && name == SO_BINDTODEVICE) ||
-	       (level == IPPROTO_IP && name == IP_HDRINCL);
 }
 
 /* ask() - @fd goes along (-1: none). Return: 0 or -errno; *ret_fd: what came back. */
@@ -109,7 +77,7 @@ int helper_list(const char *name)
 	struct helper_request rq = { .op = HELPER_LIST };
 	int fd, rc;
 
-	while (helper_lists[rq.name] && strcmp(helper_lists[rq.name], name) != 0)
+	while (helper_list_name(rq.name) && strcmp(helper_list_name(rq.name), name) != 0)
 		rq.name++;
 	rc = ask(&rq, -1, &fd);
 	return rc < 0 ? rc : fd < 0 ? -ENETDOWN : fd;

@@ -7,16 +7,11 @@
  * ended.  Killed with SIGKILL, the sentry sees the socket close and kills the guest process.
  * Descriptor 3 is the socket to the sentry: signal numbers one way, the wait status the other.
  * With "tty" it leads a session of its own with descriptor 0 as terminal, to hear of its size.
- *
- * There is one for each container, idle: without a libc it takes 40 KiB instead of 700.
  */
-#include <asm/unistd.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+
+#include "runtimes/sentry/standin/bare.h"
 
 #define SOCKET	    3
 #define N_SIGNALS   64
@@ -36,47 +31,26 @@ struct action {
 int stand_in(uint64_t argc, char **argv);
 void restorer(void);
 
+BARE_START(stand_in);
 /* clang-format off */
-__asm__(".text\n"
-	".globl _start, restorer\n"
+__asm__(".globl restorer\n"
 	".hidden restorer\n"
-	"_start:\n"
-	"	xor %ebp, %ebp\n"
-	"	mov (%rsp), %rdi\n"
-	"	lea 8(%rsp), %rsi\n"
-	"	and $-16, %rsp\n"
-	"	call stand_in\n"
-	"	mov %eax, %edi\n"
-	"	mov $231, %eax\n" /* exit_group */
-	"	syscall\n"
 	"restorer:\n"
 	"	mov $15, %eax\n" /* rt_sigreturn */
 	"	syscall\n");
 /* clang-format on */
 
-static long call(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	register uint64_t r10 __asm__("r10") = d;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
 static void forward(int signo)
 {
 	uint32_t message = (uint32_t)signo;
 
-	while (call(__NR_write, SOCKET, (uint64_t)&message, sizeof(message), 0) == -EINTR)
+	while (bare_call(__NR_write, SOCKET, (uint64_t)&message, sizeof(message), 0, 0) == -EINTR)
 		;
 }
 
 static void set_action(int signo, const struct action *a)
 {
-	call(__NR_rt_sigaction, (uint64_t)signo, (uint64_t)a, 0, sizeof(a->mask));
+	bare_call(__NR_rt_sigaction, (uint64_t)signo, (uint64_t)a, 0, sizeof(a->mask), 0);
 }
 
 /* Those that a program would not get from outside stay as they are. */
@@ -99,53 +73,37 @@ static int end_as(int status)
 	const uint64_t no_core[2] = { 0, 0 };
 	struct action usual = { .handler = NULL };
 	int signo = WTERMSIG(status);
-	uint64_t pid = (uint64_t)call(__NR_getpid, 0, 0, 0, 0);
+	uint64_t pid = (uint64_t)bare_call(__NR_getpid, 0, 0, 0, 0, 0);
 
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	call(__NR_setrlimit, CORE_LIMIT, (uint64_t)no_core, 0, 0);
+	bare_call(__NR_setrlimit, CORE_LIMIT, (uint64_t)no_core, 0, 0, 0);
 	set_action(signo, &usual);
-	call(__NR_tgkill, pid, pid, (uint64_t)signo, 0);
+	bare_call(__NR_tgkill, pid, pid, (uint64_t)signo, 0, 0);
 	return 128 + signo;
-}
-
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
-static void print(int fd, const char *text)
-{
-	size_t len = 0;
-
-	while (text[len])
-		len++;
-	call(__NR_write, (uint64_t)fd, (uint64_t)text, len, 0);
 }
 
 int stand_in(uint64_t argc, char **argv)
 {
 	const char *word = argc == 2 ? argv[1] : "";
-	bool help = same(word, "--help");
+	bool help = bare_same(word, "--help");
 	int32_t status;
 	long n;
 
-	if (same(word, "--version")) {
-		print(1, "bulkhead-stand-in " BULKHEAD_VERSION "\n");
+	if (bare_same(word, "--version")) {
+		bare_print(1, "bulkhead-stand-in " BULKHEAD_VERSION "\n");
 		return 0;
 	}
-	if (argc > 2 || (argc == 2 && !same(word, "tty"))) {
-		print(help ? 1 : 2, "usage: bulkhead-stand-in [tty]\n"
-				    "Started by bulkhead-sentry; of no use by hand.\n");
+	if (argc > 2 || (argc == 2 && !bare_same(word, "tty"))) {
+		bare_print(help ? 1 : 2, "usage: bulkhead-stand-in [tty]\n"
+					 "Started by bulkhead-sentry; of no use by hand.\n");
 		return help ? 0 : 2;
 	}
 	catch_signals();
 	if (argc == 2)
-		call(__NR_ioctl, 0, TIOCSCTTY, 0, 0);
+		bare_call(__NR_ioctl, 0, TIOCSCTTY, 0, 0, 0);
 	do
-		n = call(__NR_read, SOCKET, (uint64_t)&status, sizeof(status), 0);
+		n = bare_call(__NR_read, SOCKET, (uint64_t)&status, sizeof(status), 0, 0);
 	while (n == -EINTR);
 	if (n != sizeof(status))
 		status = KILL; /* the sentry is gone, and every guest with it */
