@@ -168,7 +168,13 @@ void sys_iov_free(struct sys_iov *v)
 
 struct file *sys_file(struct task *t, int fd)
 {
-	return fdtable_find(t->fds, fd);
+	struct file *f = fdtable_find(t->fds, fd);
+
+	if (f && (f->flags & O_PATH)) {
+		file_put(f);
+		return NULL;
+	}
+	return f;
 }
 
 int sys_start(struct task *t, int dirfd, struct path *ret, bool *ret_has)

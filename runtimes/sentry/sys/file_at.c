@@ -26,13 +26,11 @@ void at_end(struct at *a)
 
 int place_of_fd(struct task *t, uint64_t fd, bool path_too, struct place *ret)
 {
-	struct file *f = sys_file(t, (int)fd);
+	struct file *f = path_too ? fdtable_find(t->fds, (int)fd) : sys_file(t, (int)fd);
 
 	*ret = (struct place){ .inode = NULL };
-	if (!f || (!path_too && (f->flags & O_PATH))) {
-		file_put(f);
+	if (!f)
 		return -EBADF;
-	}
 	ret->inode = f->inode;
 	if (f->dentry) {
 		ret->path = (struct path){ f->mount, f->dentry };

@@ -125,10 +125,8 @@ long sys_flock(struct task *t, const uint64_t a[6])
 		return -EINVAL;
 	}
 	f = sys_file(t, (int)a[0]);
-	if (!f || (f->flags & O_PATH)) {
-		file_put(f);
+	if (!f)
 		return -EBADF;
-	}
 	r.owner = f;
 	rc = locks_set(f->inode, &r, !(a[1] & LOCK_NB));
 	file_put(f);
@@ -291,7 +289,7 @@ static long control(struct task *t, struct file *f, int cmd, uint64_t arg)
 
 long sys_fcntl(struct task *t, const uint64_t a[6])
 {
-	struct file *f = sys_file(t, (int)a[0]);
+	struct file *f = fdtable_find(t->fds, (int)a[0]);
 	int cmd = (int)a[1];
 	long rc;
 
@@ -369,10 +367,8 @@ long sys_ioctl(struct task *t, const uint64_t a[6])
 	struct file *f = sys_file(t, (int)a[0]);
 	long rc;
 
-	if (!f || (f->flags & O_PATH)) {
-		file_put(f);
+	if (!f)
 		return -EBADF;
-	}
 	rc = any_ioctl(t, (int)a[0], f, (unsigned int)a[1], a[2]);
 	if (rc == -ENOTTY && f->ops->ioctl)
 		rc = f->ops->ioctl(f, (unsigned int)a[1], a[2], &g.m);

@@ -51,6 +51,21 @@ static void take_back(const struct side *s, size_t bytes)
 		file_seek(s->file, -(int64_t)bytes, SEEK_CUR);
 }
 
+/*
+ * await_room() - what has been read from a pipe cannot be put back, so there must be room before.
+ * Return: 0, or -errno.
+ */
+static int await_room(const struct side *to, bool wait)
+{
+	uint32_t now = to->file->ops->poll ? file_poll(to->file) : EPOLLOUT;
+
+	if (pipe_is(to->file) && (now & EPOLLERR))
+		return -EPIPE;
+	if (now & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		return 0;
+	return wait ? file_wait(to->file, EPOLLOUT, WAIT_FOREVER) : -EAGAIN;
+}
+
 /* move() - up to @len bytes; stops where the source has no more for now. */
 static ssize_t move(const struct side *from, const struct side *to, size_t len, bool nonblock)
 {
@@ -58,13 +73,11 @@ static ssize_t move(const struct side *from, const struct side *to, size_t len, 
 	size_t done = 0;
 
 	while (done < len) {
-		bool can_write = !to->file->ops->poll || (file_poll(to->file) & EPOLLOUT);
-		bool wait = !nonblock && !(to->file->flags & O_NONBLOCK);
-		ssize_t n, put;
+		bool wait = !done && !nonblock && !(to->file->flags & O_NONBLOCK);
+		ssize_t n = await_room(to, wait), put;
 
-		/* What has been read from a pipe cannot be put back: look first. */
-		if (!can_write && (done || !wait))
-			return done ? (ssize_t)done : -EAGAIN;
+		if (n < 0)
+			return done ? (ssize_t)done : n;
 		if (done && from->file->ops->poll && !(file_poll(from->file) & EPOLLIN))
 			break;
 		if (nonblock && from->file->ops->poll &&
@@ -123,7 +136,7 @@ static int fetch_sides(struct task *t, uint64_t in, uint64_t out, struct side *f
 	*to = (struct side){ .file = sys_file(t, (int)out) };
 	if (!from->file || !to->file || !file_readable(from->file) || !file_writable(to->file))
 		return -EBADF;
-	return (from->file->flags | to->file->flags) & O_PATH ? -EBADF : 0;
+	return 0;
 }
 
 static void put_sides(struct side *from, struct side *to)

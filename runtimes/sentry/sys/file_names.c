@@ -234,8 +234,8 @@ static int read_directory(struct file *f, struct dents *d, int64_t *ret_before)
 	int64_t before;
 	int rc;
 
-	if (!f->ops->readdir || (f->flags & O_PATH))
-		return f->flags & O_PATH ? -EBADF : -ENOTDIR;
+	if (!f->ops->readdir)
+		return -ENOTDIR;
 	LOCKED(&f->lock);
 	before = f->pos;
 	rc = f->ops->readdir(f, &f->pos, add_dent, d);

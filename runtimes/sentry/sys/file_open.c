@@ -36,6 +36,11 @@ static long open_at(struct task *t, uint64_t dirfd, uint64_t name, unsigned int 
 	if ((flags & O_TMPFILE & ~(unsigned int)O_DIRECTORY) &&
 	    (!(flags & O_DIRECTORY) || !(flags & O_ACCMODE)))
 		return -EINVAL;
+	if (flags & (O_CREAT | O_TRUNC)) {
+		rc = fdtable_room(t->fds, task_limit(t, RLIMIT_NOFILE));
+		if (rc < 0)
+			return rc;
+	}
 	rc = at_fetch(t, dirfd, name, &at);
 	/* An absolute name begins at the descriptor, too, when that is the root. */
 	if (rc == 0 && !at.has_start && (walk & (WALK_IN_ROOT | WALK_BENEATH)))
@@ -148,14 +153,14 @@ long sys_close_range(struct task *t, const uint64_t a[6])
 
 long sys_dup(struct task *t, const uint64_t a[6])
 {
-	struct file *f = sys_file(t, (int)a[0]);
+	struct file *f = fdtable_find(t->fds, (int)a[0]);
 
 	return f ? install(t, f, 0) : -EBADF;
 }
 
 static long dup_to(struct task *t, int from, int to, bool cloexec)
 {
-	struct file *f = sys_file(t, from);
+	struct file *f = fdtable_find(t->fds, from);
 
 	if (!f)
 		return -EBADF;

@@ -231,8 +231,8 @@ static int truncate_file(struct task *t, struct file *f, int64_t length)
 	struct attr to = { .size = (uint64_t)length };
 	int rc;
 
-	if (!file_writable(f) || !S_ISREG(f->inode->attr.mode) || (f->flags & O_PATH))
-		return f->flags & O_PATH ? -EBADF : -EINVAL;
+	if (!file_writable(f) || !S_ISREG(f->inode->attr.mode))
+		return -EINVAL;
 	rc = f->ops->truncate ? f->ops->truncate(f, length)
 			      : inode_setattr(f->inode, ATTR_SIZE, &to, t->cred);
 	if (rc == 0)
@@ -258,7 +258,7 @@ static int allocate(struct file *f, int mode, int64_t offset, int64_t length)
 {
 	int64_t end;
 
-	if (!file_writable(f) || (f->flags & O_PATH))
+	if (!file_writable(f))
 		return -EBADF;
 	if (S_ISFIFO(f->inode->attr.mode))
 		return -ESPIPE;
@@ -291,10 +291,7 @@ static long sync_file(struct task *t, uint64_t fd, bool data_only)
 
 	if (!f)
 		return -EBADF;
-	if (f->flags & O_PATH)
-		rc = -EBADF;
-	else
-		rc = f->ops->sync ? f->ops->sync(f, data_only) : -EINVAL;
+	rc = f->ops->sync ? f->ops->sync(f, data_only) : -EINVAL;
 	file_put(f);
 	return rc;
 }
@@ -311,9 +308,17 @@ long sys_fdatasync(struct task *t, const uint64_t a[6])
 
 long sys_sync_file_range(struct task *t, const uint64_t a[6])
 {
+	struct file *f;
+	mode_t mode;
+
 	if ((unsigned int)a[3] & ~7u || (int64_t)a[1] < 0 || (int64_t)a[2] < 0)
 		return -EINVAL;
-	return sync_file(t, a[0], true);
+	f = sys_file(t, (int)a[0]);
+	if (!f)
+		return -EBADF;
+	mode = f->inode->attr.mode;
+	file_put(f);
+	return S_ISREG(mode) || S_ISDIR(mode) ? sync_file(t, a[0], true) : -ESPIPE;
 }
 
 static int sync_filesystem(struct filesystem *fs)

@@ -62,8 +62,6 @@ static int check_file_map(const struct file *f, const uint64_t a[6], bool shared
 {
 	int prot = (int)a[2];
 
-	if (f->flags & O_PATH)
-		return -EBADF;
 	if (!file_readable(f) || (shared && (prot & PROT_WRITE) && !file_writable(f)))
 		return -EACCES;
 	if ((prot & PROT_EXEC) && f->mount && (f->mount->flags & MS_NOEXEC))

@@ -263,7 +263,10 @@ static long accept_with(struct task *t, const uint64_t a[6], int flags)
 	rc = sys_socket_file(t, a[0], &f);
 	if (rc < 0)
 		return rc;
-	rc = socket_accept(f, &addr, &s);
+	/* A connection that gets no number would be lost. */
+	rc = fdtable_room(t->fds, task_limit(t, RLIMIT_NOFILE));
+	if (rc == 0)
+		rc = socket_accept(f, &addr, &s);
 	file_put(f);
 	if (rc < 0)
 		return rc;

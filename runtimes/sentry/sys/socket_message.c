@@ -77,7 +77,7 @@ static int take_rights(struct task *t, const struct cmsghdr *h, struct carried *
 		int32_t fd;
 
 		memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
-		f = sys_file(t, fd);
+		f = fdtable_find(t->fds, fd);
 		if (!f)
 			return -EBADF;
 		c->files[c->m.n_files++] = f;

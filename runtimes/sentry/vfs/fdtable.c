@@ -163,6 +163,25 @@ static void put_in(struct fdtable *t, int fd, struct file *f, bool cloexec)
 	set_cloexec(c, fd, cloexec);
 }
 
+/* next_free() - Return: a number from @from on, -EMFILE. Preconditions: holds the lock. */
+static int next_free(const struct fdtable *t, int from, uint64_t limit)
+{
+	int fd = lowest_free(t, MAX(from, t->lowest));
+
+	return (uint64_t)fd >= limit || fd >= FDTABLE_MAX ? -EMFILE : fd;
+}
+
+int fdtable_room(struct fdtable *t, uint64_t limit)
+{
+	int fd;
+
+	if (file_count() > FILES_MAX)
+		return -ENFILE;
+	LOCKED(&t->lock);
+	fd = next_free(t, 0, limit);
+	return fd < 0 ? fd : 0;
+}
+
 int fdtable_install(struct fdtable *t, struct file *f, int from, uint64_t limit, bool cloexec)
 {
 	int fd;
@@ -170,9 +189,9 @@ int fdtable_install(struct fdtable *t, struct file *f, int from, uint64_t limit,
 	if (file_count() > FILES_MAX)
 		return -ENFILE;
 	LOCKED(&t->lock);
-	fd = lowest_free(t, MAX(from, t->lowest));
-	if ((uint64_t)fd >= limit || fd >= FDTABLE_MAX)
-		return -EMFILE;
+	fd = next_free(t, from, limit);
+	if (fd < 0)
+		return fd;
 	put_in(t, fd, f, cloexec);
 	if (from <= t->lowest)
 		t->lowest = fd + 1;

@@ -19,6 +19,11 @@ void fdtable_put(struct fdtable *t); /* closes all with the last reference; t ma
 /* fdtable_find() - with a reference; NULL: -EBADF. */
 struct file *fdtable_find(struct fdtable *t, int fd);
 /*
+ * fdtable_room() - whether one more would find a number below @limit, for calls that must not begin
+ * what they cannot end.  Return: 0, -EMFILE or -ENFILE.
+ */
+int fdtable_room(struct fdtable *t, uint64_t limit);
+/*
  * fdtable_install() - the lowest free number >= @from and < @limit (RLIMIT_NOFILE) gets @f, whose
  * reference it takes.  Return: the number, or -EMFILE, -ENFILE (the reference stays the caller's).
  */
