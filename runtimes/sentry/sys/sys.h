@@ -56,8 +56,8 @@ int sys_iov(struct task *t, uint64_t iov, uint64_t count, struct sys_iov *ret);
 void sys_iov_one(struct task *t, uint64_t addr, uint64_t len, struct sys_iov *ret);
 void sys_iov_free(struct sys_iov *v);
 /*
- * sys_file() - of descriptor @fd, with a reference; NULL: -EBADF.  One that is only a place (O_PATH)
- * is none: the few calls that take those ask fdtable_find().
+ * sys_file() - of descriptor @fd, with a reference; NULL: -EBADF.  One that is only a place
+ * (O_PATH) is none: the few calls that take those ask fdtable_find().
  */
 struct file *sys_file(struct task *t, int fd);
 /* sys_start() - where a *at() call begins: NULL with *ret 0 for AT_FDCWD. */
