@@ -29,7 +29,8 @@ static int transfer(struct stub_thread *t, vm_fn *fn, void *ours, uint64_t their
 	if (!len)
 		return 0;
 	/* A number of a dead process may be another's by now. */
-	if (atomic_load(&t->process->dead) || theirs >= STUB_GUEST_TOP)
+	if (atomic_load(&t->process->dead) || theirs >= STUB_GUEST_TOP ||
+	    len > STUB_GUEST_TOP - theirs)
 		return -EFAULT;
 	return fn(t->process->host_pid, &local, 1, &remote, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
 }

@@ -16,7 +16,7 @@ static void add(struct stub_thread *t, const struct channel_window *w)
 {
 	struct window *to = &t->windows[t->n_windows];
 
-	if (w->len == 0 || w->len > CHANNEL_DATA_BYTES || w->addr > STUB_GUEST_TOP)
+	if (w->len == 0 || w->len > CHANNEL_DATA_BYTES || w->addr > STUB_GUEST_TOP - w->len)
 		return;
 	if (w->offset < CHANNEL_WINDOWS_START || w->offset > CHANNEL_DATA_BYTES - w->len)
 		return;
@@ -75,8 +75,10 @@ static void flush(struct stub_thread *t, uint64_t addr, size_t len)
 
 		if (!from.iov_len || addr >= w->addr + w->len || addr + len <= w->addr)
 			continue;
-		process_vm_writev(t->process->host_pid, &from, 1, &to, 1, 0);
-		w->dirty_from = w->dirty_to = 0;
+		/* What cannot be written the stub will fail to copy, and so will the call. */
+		if (process_vm_writev(t->process->host_pid, &from, 1, &to, 1, 0) ==
+		    (ssize_t)from.iov_len)
+			w->dirty_from = w->dirty_to = 0;
 	}
 }
 

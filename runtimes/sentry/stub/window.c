@@ -18,16 +18,24 @@
 /* OUT: written by the sentry; RESULT: as many bytes of it as the call returns. */
 enum direction { IN = CHANNEL_WINDOW_FILLED, RESULT = CHANNEL_WINDOW_RESULT, OUT = 4 };
 
-/*
- * has_ends() - the first and last byte are there.  Where not, the sentry writes by itself and knows
- * how far it came; what it has taken from a pipe to fill a window would be lost.
- */
-static bool has_ends(uint64_t addr, uint64_t len)
+/* A word is exchanged for itself, which no other thread can notice. */
+static bool is_writable(uint64_t addr)
 {
-	uint8_t byte;
+	uint32_t *word = (uint32_t *)(addr & ~3ull), value;
 
-	return guest_copy(&byte, (void *)addr, 1) == 0 &&
-	       guest_copy(&byte, (void *)(addr + len - 1), 1) == 0;
+	return !guest_copy(&value, word, sizeof(value)) && guest_exchange(word, value, value) != 2;
+}
+
+/*
+ * can_hold() - all of it can be written.  Where not, the sentry writes by itself and knows how far
+ * it came; what it has taken from a pipe to fill a window would be lost.
+ */
+static bool can_hold(uint64_t addr, uint64_t len)
+{
+	for (uint64_t at = addr; at < addr + len; at = (at | (PAGE_BYTES - 1)) + 1)
+		if (!is_writable(at))
+			return false;
+	return true;
 }
 
 static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
@@ -40,11 +48,11 @@ static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 		return;
 	if (n) /* our own of this call; wherever they are, the sentry checks them */
 		offset = (w[-1].offset + w[-1].len + 63) & ~63u;
-	if (!addr || !len || addr >= STUB_GUEST_TOP)
-		return;
 	if (offset > CHANNEL_DATA_BYTES || len > CHANNEL_DATA_BYTES - offset)
 		return;
-	if (how & IN ? guest_copy(s->data + offset, (void *)addr, len) != 0 : !has_ends(addr, len))
+	if (!addr || !len || addr > STUB_GUEST_TOP - len)
+		return;
+	if (how & IN ? guest_copy(s->data + offset, (void *)addr, len) != 0 : !can_hold(addr, len))
 		return;
 	*w = (struct channel_window){
 		.addr = addr, .len = (uint32_t)len, .offset = offset, .flags = how & (IN | RESULT)
@@ -52,7 +60,8 @@ static void add(struct slot *s, uint64_t addr, uint64_t len, enum direction how)
 	c->n_windows++;
 }
 
-/* vector() - an iovec and what it points to; a result only in one piece. */
+/* vector() - an iovec and what it points to. What of a result is in which part, only the sentry
+ * knows. */
 static void vector(struct slot *s, uint64_t addr, uint64_t n, enum direction how)
 {
 	uint32_t at = s->control->n_windows;
@@ -61,8 +70,10 @@ static void vector(struct slot *s, uint64_t addr, uint64_t n, enum direction how
 
 	n &= 0xffff;
 	add(s, addr, n * sizeof(part), IN);
-	if ((how == RESULT && n != 1) || s->control->n_windows == at)
+	if (s->control->n_windows == at)
 		return;
+	if (how == RESULT && n != 1)
+		how = OUT;
 	for (uint64_t i = 0; i < n && s->control->n_windows < CHANNEL_MAX_WINDOWS; i++) {
 		memcpy(part, s->data + w->offset + i * sizeof(part), sizeof(part));
 		add(s, part[0], part[1], how);
@@ -143,8 +154,14 @@ static bool of_data(struct slot *s, uint32_t nr, const uint64_t a[6])
 		add(s, a[1], a[2], IN);
 		return true;
 	case __NR_readv:
+	case __NR_preadv:
+	case __NR_preadv2:
+		vector(s, a[1], a[2], RESULT);
+		return true;
 	case __NR_writev:
-		vector(s, a[1], a[2], nr == __NR_writev ? IN : RESULT);
+	case __NR_pwritev:
+	case __NR_pwritev2:
+		vector(s, a[1], a[2], IN);
 		return true;
 	case __NR_fstat:
 		add(s, a[1], STAT_BYTES, OUT);
@@ -196,6 +213,13 @@ static bool of_sockets(struct slot *s, uint32_t nr, const uint64_t a[6])
 	}
 }
 
+/* time_left() - of a wait: it is written too, but where it cannot be that is no error. */
+static void time_left(struct slot *s, uint64_t addr)
+{
+	if (addr && can_hold(addr, sizeof(struct timespec64)))
+		add(s, addr, sizeof(struct timespec64), IN);
+}
+
 static void of_events(struct slot *s, uint32_t nr, const uint64_t a[6])
 {
 	switch (nr) {
@@ -203,7 +227,13 @@ static void of_events(struct slot *s, uint32_t nr, const uint64_t a[6])
 	case __NR_ppoll:
 		add(s, a[0], (a[1] & 0xffff) * 8, IN | OUT);
 		if (nr == __NR_ppoll)
-			add(s, a[2], sizeof(struct timespec64), IN);
+			time_left(s, a[2]);
+		break;
+	case __NR_select:
+	case __NR_pselect6:
+		for (int i = 1; i <= 3; i++)
+			add(s, a[i], ((a[0] & 0xffff) + 63) / 64 * 8, IN | OUT);
+		time_left(s, a[4]);
 		break;
 	case __NR_epoll_wait:
 	case __NR_epoll_pwait:

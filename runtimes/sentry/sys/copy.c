@@ -11,6 +11,9 @@
 #include "runtimes/sentry/sys/sys.h"
 #include "runtimes/sentry/task/alarm.h"
 
+#define PAGE	    4096ull
+#define ADDRESS_END 0x7ffffffff000ull /* of every program, by the architecture */
+
 int sys_copy_in(struct task *t, void *to, uint64_t from, size_t len)
 {
 	return len ? stub_read(t->stub, to, from, len) : 0;
@@ -145,6 +148,9 @@ int sys_iov(struct task *t, uint64_t iov, uint64_t count, struct sys_iov *ret)
 
 void sys_iov_one(struct task *t, uint64_t addr, uint64_t len, struct sys_iov *ret)
 {
+	/* What no address space can hold is nowhere, wherever it begins. */
+	if (addr > ADDRESS_END || len > ADDRESS_END - addr)
+		addr = ADDRESS_END;
 	ret->iov = ret->fast;
 	ret->fast[0].iov_base = (void *)(uintptr_t)addr;
 	ret->fast[0].iov_len = MIN(len, (uint64_t)INT_MAX - 4095);
@@ -155,6 +161,20 @@ void sys_iov_one(struct task *t, uint64_t addr, uint64_t len, struct sys_iov *re
 		.n_iov = 1,
 		.len = ret->fast[0].iov_len,
 	};
+}
+
+size_t sys_iov_readable(struct uio *u)
+{
+	size_t at = 0, left;
+	uint64_t addr;
+	char byte;
+
+	while (at < u->len && (left = part_at(u, at, &addr)) > 0) {
+		if (stub_read(u->owner, &byte, addr, 1))
+			return at;
+		at += MIN(left, PAGE - addr % PAGE);
+	}
+	return MIN(at, u->len);
 }
 
 void sys_iov_free(struct sys_iov *v)

@@ -69,6 +69,23 @@ static ssize_t settle(struct file *f, const struct transfer *how, ssize_t rc)
 	return failed < 0 ? failed : rc;
 }
 
+static ssize_t put_to(struct file *f, struct uio *u, const struct transfer *how)
+{
+	if (how->at)
+		return file_pwrite(f, u, how->pos);
+	return socket_of(f) ? socket_write(f, u) : file_write(f, u);
+}
+
+/* A file takes what lies before a bad address, where pipes and sockets take nothing. */
+static bool cut_bad_end(const struct file *f, struct uio *u)
+{
+	if (!S_ISREG(f->inode->attr.mode))
+		return false;
+	u->done = 0;
+	u->len = sys_iov_readable(u);
+	return u->len > 0;
+}
+
 static ssize_t write_file(struct task *t, struct file *f, struct uio *u, const struct transfer *how)
 {
 	ssize_t rc = how->at && how->pos < 0 ? -EINVAL : 0;
@@ -78,10 +95,9 @@ static ssize_t write_file(struct task *t, struct file *f, struct uio *u, const s
 		rc = within_limit(t, f, u, how->at ? how->pos : f->pos);
 	if (rc < 0)
 		return rc;
-	if (how->at)
-		rc = file_pwrite(f, u, how->pos);
-	else
-		rc = socket_of(f) ? socket_write(f, u) : file_write(f, u);
+	rc = put_to(f, u, how);
+	if (rc == -EFAULT && cut_bad_end(f, u))
+		rc = put_to(f, u, how);
 	return settle(f, how, done_writing(t, rc));
 }
 

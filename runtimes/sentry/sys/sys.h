@@ -55,6 +55,8 @@ struct sys_iov {
 int sys_iov(struct task *t, uint64_t iov, uint64_t count, struct sys_iov *ret);
 void sys_iov_one(struct task *t, uint64_t addr, uint64_t len, struct sys_iov *ret);
 void sys_iov_free(struct sys_iov *v);
+/* sys_iov_readable() - how many bytes of @u there are before a bad address. */
+size_t sys_iov_readable(struct uio *u);
 /*
  * sys_file() - of descriptor @fd, with a reference; NULL: -EBADF.  One that is only a place
  * (O_PATH) is none: the few calls that take those ask fdtable_find().
