@@ -120,6 +120,10 @@ api_handler api_get_mmds, api_put_mmds, api_patch_mmds, api_put_mmds_config;
 /* Fields of a body that may be any JSON. */
 extern const struct api_field api_any_body[];
 
+/* api_take_bucket(), api_write_bucket() - as the two below, for a single bucket (NULL: none). */
+int api_take_bucket(const struct json *bucket, struct bucket_config *ret, struct error *err);
+void api_write_bucket(struct json_writer *w, const char *key, const struct bucket_config *c);
+
 /*
  * api_take_limiter() - the rate limiter @key of @body, if there is one; api_write_limiter() - as it
  * was given, null without a limit.  Return: 0 or -EINVAL.

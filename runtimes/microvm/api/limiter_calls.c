@@ -20,11 +20,11 @@ static int take_number(const struct json *bucket, const char *key, bool required
 	return 0;
 }
 
-static int take_bucket(const struct json *bucket, struct bucket_config *ret, struct error *err)
+int api_take_bucket(const struct json *bucket, struct bucket_config *ret, struct error *err)
 {
 	int r;
 
-	if (bucket->type == JSON_NULL)
+	if (!bucket || bucket->type == JSON_NULL)
 		return 0;
 	if (bucket->type != JSON_OBJECT)
 		return error_set(err, EINVAL, "invalid type of field `%s`", bucket->key);
@@ -45,9 +45,9 @@ int api_take_limiter(const struct json *body, const char *key, struct limiter_co
 
 	json_for_each(bucket, json_get(body, key)) {
 		if (str_eq(bucket->key, "bandwidth"))
-			r = take_bucket(bucket, &ret->bandwidth, err);
+			r = api_take_bucket(bucket, &ret->bandwidth, err);
 		else if (str_eq(bucket->key, "ops"))
-			r = take_bucket(bucket, &ret->ops, err);
+			r = api_take_bucket(bucket, &ret->ops, err);
 		else
 			r = error_set(err, EINVAL,
 				      "unknown field `%s`, expected `bandwidth` or `ops`",
@@ -63,7 +63,7 @@ static bool limits(const struct bucket_config *c)
 	return c->given && c->size && c->refill_ms;
 }
 
-static void write_bucket(struct json_writer *w, const char *key, const struct bucket_config *c)
+void api_write_bucket(struct json_writer *w, const char *key, const struct bucket_config *c)
 {
 	if (!limits(c)) {
 		json_put_string(w, key, NULL);
@@ -87,7 +87,7 @@ void api_write_limiter(struct json_writer *w, const char *key, const struct limi
 		return;
 	}
 	json_put_object(w, key);
-	write_bucket(w, "bandwidth", &c->bandwidth);
-	write_bucket(w, "ops", &c->ops);
+	api_write_bucket(w, "bandwidth", &c->bandwidth);
+	api_write_bucket(w, "ops", &c->ops);
 	json_end_object(w);
 }

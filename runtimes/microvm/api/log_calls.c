@@ -170,13 +170,12 @@ int api_put_metrics(struct api *api, const struct api_call *call, struct error *
 int api_put_serial(struct api *api, const struct api_call *call, struct error *err)
 {
 	const char *path = json_get_string(call->body, "serial_out_path", NULL);
-	const struct json *limiter = json_get(call->body, "rate_limiter");
 	struct machine_config *c = &api->machine->config;
-	int fd = -1;
+	struct bucket_config limit = { 0 };
+	int fd = -1, r = api_take_bucket(json_get(call->body, "rate_limiter"), &limit, err);
 
-	if (limiter && limiter->type != JSON_NULL)
-		return error_set(err, ENOTSUP,
-				 "a rate limiter of the serial port is not supported");
+	if (r)
+		return r;
 	if (path) {
 		fd = open_output(path, err);
 		if (fd < 0)
@@ -185,6 +184,7 @@ int api_put_serial(struct api *api, const struct api_call *call, struct error *e
 	close_fd(&c->serial_fd);
 	free(c->serial_path);
 	c->serial_fd = fd;
+	c->serial_limit = limit;
 	c->serial_path = path ? xstrdup(path) : NULL;
 	return 0;
 }

@@ -120,6 +120,7 @@ static void put_machine(struct json_writer *w, struct machine *m)
 	put_counter(w, "read_count", &m->serial.read);
 	put_counter(w, "write_count", &m->serial.written);
 	put_counter(w, "missed_write_count", &m->serial.lost);
+	put_counter(w, "rate_limiter_dropped_bytes", &m->serial.dropped);
 	json_end_object(w);
 }
 

@@ -249,13 +249,13 @@ static void write_logs(struct json_writer *w, const struct api *api)
 static void write_serial(struct json_writer *w, const struct machine_config *c)
 {
 	json_key(w, "serial");
-	if (!c->serial_path) {
+	if (!c->serial_path && !c->serial_limit.given) {
 		json_null(w);
 		return;
 	}
 	json_begin_object(w);
 	json_put_string(w, "serial_out_path", c->serial_path);
-	json_put_string(w, "rate_limiter", NULL);
+	api_write_bucket(w, "rate_limiter", &c->serial_limit);
 	json_end_object(w);
 }
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/loop.h"
+
 enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCRATCH };
 
 #define IER_RX	 0x01
@@ -26,9 +28,11 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCRAT
 #define LSR_TX	 0x60 /* transmitter and its FIFO are empty */
 #define MSR_LINE 0xb0 /* carrier, data set ready, clear to send */
 
-void serial_init(struct serial *s, int out_fd, int irq_fd)
+void serial_init(struct serial *s, int out_fd, const struct bucket_config *limit, int irq_fd)
 {
 	*s = (struct serial){ .out_fd = out_fd, .irq_fd = irq_fd, .divisor = { 12, 0 } };
+	limiter_update(&s->limiter, &(struct limiter_config){ .bandwidth = *limit },
+		       clock_monotonic_ns());
 	pthread_mutex_init(&s->lock, NULL);
 }
 
@@ -64,20 +68,29 @@ static uint8_t rx_pop(struct serial *s)
 	return byte;
 }
 
-static void transmit(struct serial *s, uint8_t byte)
+static void put_byte(struct serial *s, uint8_t byte)
 {
 	struct pollfd p = { .fd = s->out_fd, .events = POLLOUT };
 
+	if (s->out_fd < 0)
+		return;
+	if (s->limiter.bandwidth.config.size && limiter_take(&s->limiter, 1, clock_monotonic_ns()))
+		counter_add(&s->dropped, 1);
+	else if (poll(&p, 1, 0) == 1 && write(s->out_fd, &byte, 1) == 1)
+		counter_add(&s->written, 1);
+	else
+		counter_add(&s->lost, 1);
+}
+
+static void transmit(struct serial *s, uint8_t byte)
+{
 	if (s->mcr & MCR_LOOP) {
 		rx_push(s, byte);
 		if (rx_interrupts(s))
 			interrupt(s);
 		return;
 	}
-	if (s->out_fd >= 0)
-		counter_add(poll(&p, 1, 0) == 1 && write(s->out_fd, &byte, 1) == 1 ? &s->written
-										   : &s->lost,
-			    1);
+	put_byte(s, byte);
 	if (s->ier & IER_TX) {
 		s->tx_pending = true;
 		interrupt(s);

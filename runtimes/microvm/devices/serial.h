@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "runtimes/microvm/devices/bus.h"
+#include "runtimes/microvm/devices/limiter.h"
 #include "runtimes/microvm/kvm/counter.h"
 
 #define SERIAL_PORT    0x3f8
@@ -22,6 +23,8 @@ struct serial {
 	int out_fd;			    /* -1: output is dropped; not owned */
 	int irq_fd;			    /* eventfd bound to SERIAL_GSI; owned by the machine */
 	struct counter written, lost, read; /* bytes; lost: out_fd did not take them at once */
+	struct limiter limiter;		    /* of output; what is beyond it is dropped */
+	struct counter dropped;
 	uint8_t ier, lcr, mcr, scratch, divisor[2];
 	bool tx_pending; /* the transmitter's interrupt has not been read from IIR */
 	uint8_t rx[SERIAL_RX_ROOM];
@@ -30,8 +33,11 @@ struct serial {
 
 extern const struct bus_ops serial_ops;
 
-/* serial_init() - a port that writes to @out_fd (-1: nowhere) and interrupts by @irq_fd. */
-void serial_init(struct serial *s, int out_fd, int irq_fd);
+/*
+ * serial_init() - a port that writes to @out_fd (-1: nowhere) no faster than @limit lets it, and
+ * interrupts by @irq_fd.
+ */
+void serial_init(struct serial *s, int out_fd, const struct bucket_config *limit, int irq_fd);
 
 /* serial_room() - how many bytes serial_input() takes now. */
 size_t serial_room(struct serial *s);

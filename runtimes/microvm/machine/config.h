@@ -59,6 +59,7 @@ struct machine_config {
 	enum guest_pages pages;
 	char *serial_path; /* owned; NULL: the serial port is standard output */
 	int serial_fd;	   /* owned */
+	struct bucket_config serial_limit;
 	unsigned int n_drives;
 	struct drive_config drives[CONFIG_DRIVES_MAX];
 	unsigned int n_nets;

@@ -84,7 +84,7 @@ static int add_legacy(struct machine *m, struct error *err)
 	if (r)
 		return r;
 	serial_init(&m->serial, m->config.serial_fd >= 0 ? m->config.serial_fd : STDOUT_FILENO,
-		    m->serial_irq);
+		    &m->config.serial_limit, m->serial_irq);
 	keyboard_init(&m->keyboard, m->keyboard_irq, machine_was_reset, m);
 	r = bus_add(&m->ports, SERIAL_PORT, SERIAL_PORTS, &serial_ops, &m->serial);
 	if (!r)

@@ -3,6 +3,7 @@
  * Init of a test guest: alone in its initramfs or root file system, it does what the kernel's
  * command line, or else the file /guest.arguments, names.
  *
+ *   guest.hostile=N     first of all: malformed rings for N virtio devices, see hostile.c
  *   guest.modules=A,B   load /A.ko, /B.ko, in this order
  *   guest.disk=DEVICE   write a pattern to it past the first MiB, flush, read it back; print a
  *                       sum of the first MiB
@@ -14,6 +15,7 @@
  *   guest.touch=N       write to N MiB, and give them back
  *   guest.vsock         serve and use AF_VSOCK, see vsock.c
  *   guest.tick          a line every 5 ms for ever
+ *   guest.flood=N       N KiB to the console
  *   guest.echo          repeat lines of the console
  *   guest.discard=DEVICE   discard its second MiB, make its third zero
  *   guest.more          then read lines of the console, each as another command line
@@ -296,6 +298,16 @@ static void mmds(const char *address)
 	close(sock);
 }
 
+static void flood(int kib)
+{
+	static char line[1024];
+
+	memset(line, '#', sizeof(line));
+	line[1023] = '\n';
+	while (kib--)
+		fwrite(line, 1, sizeof(line), stdout);
+}
+
 static void touch(int mib)
 {
 	char *p = mmap(NULL, (size_t)mib * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -332,6 +344,10 @@ static void work(void)
 {
 	char *value;
 
+	if ((value = argument("guest.hostile")))
+		guest_hostile(atoi(value));
+	if ((value = argument("guest.flood")))
+		flood(atoi(value));
 	if ((value = argument("guest.modules")))
 		load_modules(value);
 	if ((value = argument("guest.disk")))
