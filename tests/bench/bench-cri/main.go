@@ -20,7 +20,7 @@ var (
 	pods    = flag.Int("pods", 30, "pods of modes cni and host")
 	many    = flag.Int("many", 50, "pods of modes many and parallel")
 	workers = flag.Int("workers", 8, "pods at a time in mode parallel")
-	pulls   = flag.Int("pulls", 5, "pulls in mode pull")
+	pulls   = flag.Int("pulls", 3, "pulls in mode pull")
 	tries   = flag.Int("restarts", 7, "restarts in mode restart")
 	modes   = flag.String("modes", "cni,host,many,restart", "what to measure: cni, host, seccomp, many, restart, parallel, pull")
 	goals   = flag.Bool("goals", false, "say at the end which goals were met")
@@ -44,7 +44,7 @@ func die(format string, args ...any) {
 
 func main() {
 	var servers serverList
-	flag.Var(&servers, "server", "NAME,endpoint=SOCKET,pid=PID,cgroup=PATH,start=COMMAND; twice")
+	flag.Var(&servers, "server", "NAME,endpoint=SOCKET,pid=PID,cgroup=PATH,start=COMMAND,disk=DIR; twice")
 	flag.Parse()
 	if len(servers) != 2 {
 		die("-server must be given twice")

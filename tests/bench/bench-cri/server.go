@@ -24,6 +24,7 @@ const callTimeout = 5 * time.Minute
 // processes of helpers, runtimes and plugins are counted wherever they live.
 type server struct {
 	name, endpoint, cgroup, start string
+	disk                          string // where it keeps images
 	pid                           int
 	logs                          string
 	pods                          int
@@ -45,6 +46,8 @@ func parseServer(text string) (*server, error) {
 			s.cgroup = value
 		case "start":
 			s.start = value
+		case "disk":
+			s.disk = value
 		default:
 			return nil, fmt.Errorf("unknown key '%s'", key)
 		}
@@ -146,4 +149,26 @@ func (s *server) overheadMB() float64 {
 		}
 	}
 	return sum
+}
+
+// watchMemory samples all processes of the server.  What it returns ends that and gives the peak.
+func (s *server) watchMemory() func() float64 {
+	stop, result := make(chan bool), make(chan float64)
+	go func() {
+		peak := 0.0
+		for {
+			sum := 0.0
+			for _, pid := range s.processes() {
+				sum += pssMB(pid)
+			}
+			peak = max(peak, sum)
+			select {
+			case <-stop:
+				result <- peak
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 { stop <- true; return <-result }
 }

@@ -72,6 +72,9 @@ var promised = []goal{
 	{title: "memory", row: "daemon with 50 pods", limit: 10},
 	{title: "memory", row: "a pod, of 50", limit: 0.6},
 	{title: "lists of 50 pods", row: "ListContainerStats", limit: 10},
+	{title: "pull", row: "PullImage", ratio: true, limit: 0.4},
+	{title: "pull", row: "  CPU of the pull", ratio: true, limit: 0.6},
+	{title: "pull", row: "  peak memory, MB of PSS", limit: 60},
 	{title: "restart with 10 pods", row: "start until ready", ratio: true, limit: 0.2},
 }
 
