@@ -337,14 +337,14 @@ static void observe(void *data, const char *method, enum grpc_status status, int
 
 static int open_grpc(struct server *s, struct error *err)
 {
-	static struct grpc_service tables[2];
+	static struct grpc_service tables[SERVICES_COUNT];
 	struct grpc_config c = {
 		.listen = s->config.listen,
 		.mode = 0660,
 		.max_message_bytes = MAX_MESSAGE_BYTES,
 		.max_jobs = MAX_JOBS,
 		.services = tables,
-		.n_services = 2,
+		.n_services = SERVICES_COUNT,
 		.observe = observe,
 	};
 

@@ -50,6 +50,13 @@ static void write_request(const struct pull *p, const struct hosts *hosts, struc
 	struct json_writer w = { .out = out };
 
 	json_begin_object(&w);
+	if (p->archive_fd >= 0) {
+		json_put_u64(&w, "archive_index", p->archive_index);
+		json_put_string(&w, "os", "linux");
+		json_put_string(&w, "arch", manifest_host_arch());
+		json_end_object(&w);
+		return;
+	}
 	json_put_string(&w, "host", p->ref.host);
 	json_put_string(&w, "path", p->ref.path);
 	put_given(&w, "tag", p->ref.tag);
@@ -73,8 +80,11 @@ static int send_request(struct fetcher *f, const struct pull *p, struct error *e
 	int file cleanup_close = memfd_create("request", MFD_CLOEXEC);
 	struct strbuf text cleanup_strbuf = { 0 };
 	struct hosts hosts = { 0 };
-	int rc = hosts_load(p->store->certs_dir, p->ref.host, &hosts, err);
+	bool is_archive = p->archive_fd >= 0;
+	int rc = 0;
 
+	if (!is_archive)
+		rc = hosts_load(p->store->certs_dir, p->ref.host, &hosts, err);
 	if (rc < 0)
 		return rc;
 	write_request(p, &hosts, &text);
@@ -82,7 +92,8 @@ static int send_request(struct fetcher *f, const struct pull *p, struct error *e
 	rc = file < 0 ? -errno : fd_write_all(file, text.data, text.len);
 	explicit_bzero(text.data, text.len);
 	if (rc == 0)
-		rc = fd_send(f->socket, message, sizeof(message) - 1, &file, 1);
+		rc = fd_send(f->socket, message, sizeof(message) - 1,
+			     (const int[]){ file, p->archive_fd }, is_archive ? 2 : 1);
 	return rc < 0 ? error_errno(err, -rc, "asking bulkhead-fetch") : 0;
 }
 
@@ -130,6 +141,7 @@ void fetcher_message_finish(struct fetcher_message *m)
 {
 	strbuf_finish(&m->manifest);
 	strbuf_finish(&m->config);
+	strlist_finish(&m->names);
 }
 
 static int copy_file(int fd, struct strbuf *ret, struct error *err)
@@ -182,6 +194,9 @@ static int decode(const struct json *j, const int fds[2], struct fetcher_message
 	if (strcmp(type, "manifest") != 0)
 		return error_set(err, EPROTO, "bulkhead-fetch sent an unknown message");
 	m->kind = FETCHER_MANIFEST;
+	m->more = json_get_bool(j, "more", false);
+	if (json_get_strings(j, "names", &m->names) < 0)
+		return error_set(err, EPROTO, "bulkhead-fetch sent names that are none");
 	rc = copy_file(fds[0], &m->manifest, err);
 	return rc < 0 ? rc : copy_file(fds[1], &m->config, err);
 }

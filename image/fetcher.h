@@ -21,6 +21,8 @@ struct fetcher_message {
 	enum { FETCHER_MANIFEST, FETCHER_LAYER, FETCHER_ERROR } kind;
 	char digest[DIGEST_MAX];	/* of what was asked, or of the layer; "" when none */
 	struct strbuf manifest, config; /* FETCHER_MANIFEST */
+	struct strlist names;		/* of an image from an archive */
+	bool more;			/* the archive has another one */
 	struct error err;		/* FETCHER_ERROR */
 	bool unavailable;
 };

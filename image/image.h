@@ -65,6 +65,17 @@ int image_pull(struct image_store *store, const char *name, const struct image_a
 	       int cancel_fd, struct image **ret, struct error *err);
 
 /*
+ * image_import() - all images of the archive @fd (a regular file: an OCI layout, or what docker
+ * saves), verified and unpacked as those of a pull.  @name is what messages call it.
+ * Return: 0 with the images' ids added to @ret_ids; what was imported before an error stays.
+ */
+int image_import(struct image_store *store, int fd, const char *name, int cancel_fd,
+		 struct strlist *ret_ids, struct error *err);
+
+/* image_tag() - give the image called @name the tag @tag too, wherever that was before. */
+int image_tag(struct image_store *store, const char *name, const char *tag, struct error *err);
+
+/*
  * image_remove() - forget the image with all its names, whichever of them is given; absent is 0.
  * Layers that no image and no hold uses are deleted in the background.
  */

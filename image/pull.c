@@ -146,6 +146,7 @@ static int pull_create(struct image_store *s, const char *name, const struct ima
 	int rc;
 
 	p->store = s;
+	p->archive_fd = -1;
 	p->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -281,4 +282,72 @@ int image_pull(struct image_store *s, const char *name, const struct image_auth 
 		thread_detach(pull_thread, p);
 	rc = wait_for(p, cancel_fd);
 	return leave(p, rc, ret, err);
+}
+
+/* --- imports ---------------------------------------------------------------------------------- */
+
+/* Enter @p among the pulls, so that it hears of layers; nobody joins what has no waiters. */
+static bool enter(struct image_store *s, struct pull *p)
+{
+	bool entered;
+
+	pthread_mutex_lock(&s->lock);
+	entered = !s->closing;
+	if (entered) {
+		list_add(&s->pulls, &p->link);
+		s->threads++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return entered;
+}
+
+static void leave_import(struct image_store *s, struct pull *p)
+{
+	pthread_mutex_lock(&s->lock);
+	list_remove(&p->link);
+	s->threads--;
+	pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int import_one(struct image_store *s, struct pull *p, struct strlist *ret_ids,
+		      struct error *err)
+{
+	struct image *image;
+	int rc;
+
+	if (!enter(s, p))
+		return error_set(err, ESHUTDOWN, "import %s: the server is stopping", p->name);
+	rc = pull_run(p, &image, err);
+	leave_import(s, p);
+	if (rc == 0) {
+		strlist_add(ret_ids, image->id);
+		image_put(image);
+	}
+	return rc;
+}
+
+int image_import(struct image_store *s, int fd, const char *name, int cancel_fd,
+		 struct strlist *ret_ids, struct error *err)
+{
+	struct pull p = {
+		.store = s,
+		.name = (char *)name,
+		.archive_fd = fd,
+		.cancel_fd = fcntl(cancel_fd, F_DUPFD_CLOEXEC, 3),
+		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	int rc = 0;
+
+	if (p.cancel_fd < 0 || p.wake_fd < 0)
+		rc = error_errno(err, errno, "import %s: eventfd", name);
+	do {
+		p.archive_more = false;
+		if (rc == 0)
+			rc = import_one(s, &p, ret_ids, err);
+		p.archive_index++;
+	} while (rc == 0 && p.archive_more);
+	close_fd(&p.cancel_fd);
+	close_fd(&p.wake_fd);
+	return rc;
 }

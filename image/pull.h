@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pull under way: what its waiters and its thread share.
+ * One pull under way: what its waiters and its thread share.  An import is one without waiters.
  */
 #ifndef IMAGE_PULL_H
 #define IMAGE_PULL_H
@@ -17,8 +17,11 @@ struct pull_auth {
 struct pull {
 	struct list link; /* in store->pulls while it can be joined */
 	struct image_store *store;
-	char *name; /* fully qualified */
-	struct image_ref ref;
+	char *name;	      /* fully qualified; of an import what messages are to call it */
+	struct image_ref ref; /* not of an import */
+	int archive_fd;	      /* -1, or where the image is instead of a registry */
+	size_t archive_index;
+	bool archive_more; /* set by pull_run(): another image follows in the archive */
 	struct pull_auth auth;
 	char auth_key[DIGEST_MAX]; /* equal credentials, equal key */
 	int cancel_fd;		   /* eventfd: the last waiter left */

@@ -56,6 +56,7 @@ struct job {
 	struct fetcher fetcher;
 	struct manifest manifest;
 	struct image *image;	 /* until it is committed */
+	struct strlist tags;	 /* to be the image's */
 	char digest[DIGEST_MAX]; /* of what was asked */
 	struct part *parts;
 	size_t n_parts, n_running;
@@ -118,6 +119,22 @@ static int fetch_failed(const struct job *j, const struct fetcher_message *m, st
 	return m->err.code;
 }
 
+/* What an archive calls its image; foreign, so each is read as a reference. */
+static int take_names(struct job *j, const struct strlist *names, struct error *err)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		struct image_ref ref cleanup_image_ref = { 0 };
+		int rc = image_ref_parse(names->items[i], &ref, err);
+
+		if (rc < 0)
+			return error_wrap(err, "name '%.200s' in the archive", names->items[i]);
+		if (ref.tag)
+			strlist_add_owned(&j->tags, image_ref_format(&ref));
+		strlist_add_owned(&j->image->repo_digests, image_ref_with_digest(&ref, j->digest));
+	}
+	return 0;
+}
+
 static int check_manifest(struct job *j, const struct fetcher_message *m, struct error *err)
 {
 	const struct image_ref *ref = &j->pull->ref;
@@ -125,7 +142,7 @@ static int check_manifest(struct job *j, const struct fetcher_message *m, struct
 	char found[DIGEST_MAX];
 	int rc;
 
-	if (ref->digest && strcmp(ref->digest, m->digest) != 0)
+	if (ref->digest && strcmp(ref->digest, m->digest) != 0) /* never of an import */
 		return error_set(err, EBADMSG, "digest mismatch: the registry gave %s", m->digest);
 	rc = manifest_parse(str_or(m->manifest.data, ""), m->manifest.len, &j->manifest, err);
 	if (rc < 0)
@@ -141,7 +158,8 @@ static int check_manifest(struct job *j, const struct fetcher_message *m, struct
 		return error_set(err, EINVAL, "it has %zu layers, but %zu diff_ids",
 				 j->manifest.n_layers, j->image->layers.count);
 	memcpy(j->digest, m->digest, sizeof(j->digest));
-	return 0;
+	j->pull->archive_more = m->more;
+	return take_names(j, &m->names, err);
 }
 
 static void make_parts(struct job *j)
@@ -470,15 +488,22 @@ static int get_layers(struct job *j, struct error *err)
 static int commit(struct job *j, struct image **ret, struct error *err)
 {
 	const struct image_ref *ref = &j->pull->ref;
-	char *digest cleanup_free = image_ref_with_digest(ref, j->digest);
+	const char *first = NULL;
+	int rc;
 
 	if (is_cancelled(j))
 		return error_set(err, ECANCELED, "cancelled");
-	strlist_add(&j->image->repo_digests, digest);
-	if (ref->tag)
-		strlist_add(&j->image->repo_tags, j->pull->name);
-	return store_commit(j->store, steal_ptr(j->image), ref->tag ? j->pull->name : NULL, ret,
-			    err);
+	if (j->pull->archive_fd < 0) {
+		strlist_add_owned(&j->image->repo_digests, image_ref_with_digest(ref, j->digest));
+		if (ref->tag)
+			strlist_add(&j->tags, j->pull->name);
+	}
+	if (j->tags.count > 0)
+		strlist_add(&j->image->repo_tags, first = j->tags.items[0]);
+	rc = store_commit(j->store, steal_ptr(j->image), first, ret, err);
+	for (size_t i = 1; i < j->tags.count && rc == 0; i++)
+		rc = image_tag(j->store, (*ret)->id, j->tags.items[i], err);
+	return rc;
 }
 
 static void kill_part(struct part *p)
@@ -512,6 +537,7 @@ static void finish(struct job *j)
 	image_release(j->store, &held);
 	free(j->parts);
 	manifest_finish(&j->manifest);
+	strlist_finish(&j->tags);
 	image_put(j->image);
 }
 
@@ -534,7 +560,9 @@ int pull_run(struct pull *p, struct image **ret, struct error *err)
 	int rc = run(&j, ret, err);
 
 	finish(&j);
-	if (rc < 0 && !str_has_prefix(err->text, UNAVAILABLE ": "))
+	if (rc < 0 && p->archive_fd >= 0)
+		error_wrap(err, "import %s", p->name);
+	else if (rc < 0 && !str_has_prefix(err->text, UNAVAILABLE ": "))
 		error_wrap(err, "pull %s", p->name);
 	log_debug("pull %s: %s", p->name, rc < 0 ? err->text : "done");
 	return rc;

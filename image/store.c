@@ -323,6 +323,35 @@ int store_commit(struct image_store *s, struct image *image, const char *tag, st
 	return rc;
 }
 
+int image_tag(struct image_store *s, const char *name, const char *tag, struct error *err)
+{
+	struct image_ref ref cleanup_image_ref = { 0 };
+	struct image *image = image_get(s, name), *copy, *result;
+	char *full cleanup_free = NULL;
+	int rc;
+
+	if (!image)
+		return error_set(err, ENOENT, "no image '%s' on this node", name);
+	rc = image_ref_parse(tag, &ref, err);
+	if (rc == 0 && !ref.tag)
+		rc = error_set(err, EINVAL, "'%s' has a digest: give a tag", tag);
+	if (rc == 0)
+		rc = image_hold(s, &image->layers, err); /* it may be removed meanwhile */
+	if (rc < 0) {
+		image_put(image);
+		return rc;
+	}
+	full = image_ref_format(&ref);
+	copy = without_tag(image, full);
+	strlist_add(&copy->repo_tags, full);
+	rc = store_commit(s, copy, full, &result, err);
+	if (rc == 0)
+		image_put(result);
+	image_release(s, &image->layers);
+	image_put(image);
+	return rc;
+}
+
 int image_remove(struct image_store *s, const char *name, struct error *err)
 {
 	struct image *image;

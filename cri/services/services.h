@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two gRPC services of the CRI: a function an RPC, no state of their own.
+ * The two gRPC services of the CRI and our own: a function an RPC, no state of their own.
  */
 #ifndef CRI_SERVICES_SERVICES_H
 #define CRI_SERVICES_SERVICES_H
@@ -26,7 +26,9 @@ struct services {
 	const char *config_json; /* verbose Status */
 };
 
-/* services_tables() - fill @ret (two entries) with RuntimeService and ImageService on @s. */
-void services_tables(struct services *s, struct grpc_service ret[2]);
+#define SERVICES_COUNT 3
+
+/* services_tables() - fill @ret with RuntimeService, ImageService and Admin on @s. */
+void services_tables(struct services *s, struct grpc_service ret[SERVICES_COUNT]);
 
 #endif

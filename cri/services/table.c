@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every RPC of runtime.v1, in one place.
+ * Every RPC of runtime.v1 and bulkhead.v1, in one place.
  *
  * INLINE answers from memory on the loop; JOB runs on a thread of its own; LATER answers
  * UNIMPLEMENTED: nothing behind it yet.
  */
 #include "base/mem.h"
+#include "cri/proto/admin.pb-c.h"
 #include "cri/services/methods.h"
 
 #define MESSAGES(type) \
@@ -79,10 +80,23 @@ static const struct grpc_method image_methods[] = {
 	INLINE("ImageFsInfo", image_fs_info, rpc_image_fs_info),
 };
 
-void services_tables(struct services *s, struct grpc_service ret[2])
+#define ADMIN(name, type, fn)                                                          \
+	{                                                                              \
+		name, &bulkhead__v1__##type##_request__descriptor,                     \
+			&bulkhead__v1__##type##_response__descriptor, fn, false, false \
+	}
+
+static const struct grpc_method admin_methods[] = {
+	ADMIN("Import", import, rpc_import),
+	ADMIN("Tag", tag, rpc_tag),
+};
+
+void services_tables(struct services *s, struct grpc_service ret[SERVICES_COUNT])
 {
 	ret[0] = (struct grpc_service){ "runtime.v1.RuntimeService", runtime_methods,
 					ARRAY_LEN(runtime_methods), s };
 	ret[1] = (struct grpc_service){ "runtime.v1.ImageService", image_methods,
 					ARRAY_LEN(image_methods), s };
+	ret[2] = (struct grpc_service){ "bulkhead.v1.Admin", admin_methods,
+					ARRAY_LEN(admin_methods), s };
 }

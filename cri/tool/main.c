@@ -21,6 +21,9 @@ static const struct command {
 	{ "ps", "pods and their containers", command_ps },
 	{ "images", "stored images", command_images },
 	{ "pull", "pull an image", command_pull },
+	{ "import", "images from an archive", command_import },
+	{ "tag", "give an image another name", command_tag },
+	{ "rmi", "remove images", command_rmi },
 	{ "run", "run a pod with one container", command_run },
 	{ "rm", "stop and remove pods", command_rm },
 };

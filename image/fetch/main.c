@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bulkhead-fetch: gets one image from a registry.
+ * bulkhead-fetch: gets one image from a registry or an archive.
  *
  * Started by the server once a pull with a socket as descriptor 3 (see request.h for what is
  * said on it).  It confines itself, resolves the name, then streams each layer that the server
- * asks for into the pipe that came with the question, a thread a layer.
+ * asks for into the pipe that came with the question, a thread a layer.  An archive that the
+ * server hands over takes the place of the registry.
  */
 #include <curl/curl.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "image/fetch/archive.h"
 #include "image/fetch/confine.h"
 #include "image/fetch/registry.h"
 #include "image/fetch/request.h"
@@ -36,6 +38,7 @@ const char *__asan_default_options(void)
 #endif
 
 static struct registry registry;
+static struct archive *archive; /* instead of a registry; not changed once it is resolved */
 static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int running; /* layer threads; guarded by count_lock */
 
@@ -43,7 +46,8 @@ static void usage(FILE *out)
 {
 	fputs("usage: bulkhead-fetch\n"
 	      "\n"
-	      "Gets an image from a registry.  Started by bulkheadd with a socket as descriptor "
+	      "Gets an image from a registry or an archive.  Started by bulkheadd with a socket as "
+	      "descriptor "
 	      "3;\n"
 	      "of no use alone.\n"
 	      "\n"
@@ -89,7 +93,8 @@ static int memory_file(const char *name, const struct strbuf *bytes, struct erro
 	return steal_fd(&fd);
 }
 
-static int send_manifest(const struct registry_image *image, struct error *err)
+static int send_manifest(const struct registry_image *image, const struct strlist *names, bool more,
+			 struct error *err)
 {
 	struct strbuf text cleanup_strbuf = { 0 };
 	struct json_writer w = { .out = &text };
@@ -101,7 +106,11 @@ static int send_manifest(const struct registry_image *image, struct error *err)
 	json_begin_object(&w);
 	json_put_string(&w, "type", "manifest");
 	json_put_string(&w, "digest", image->digest);
+	json_put_strings(&w, "names", names->items, names->count);
+	json_put_bool(&w, "more", more);
 	json_end_object(&w);
+	if (text.len > REQUEST_MESSAGE_BYTES)
+		return error_set(err, E2BIG, "%zu names are too many", names->count);
 	send_text(&text, (const int[]){ manifest, config }, 2);
 	return 0;
 }
@@ -140,10 +149,12 @@ static void *run_layer(void *data)
 	struct layer *l = data;
 	struct error err = ERROR_INIT;
 	bool unavailable = false;
-	CURL *curl = curl_easy_init();
+	CURL *curl = archive ? NULL : curl_easy_init();
 	int rc = -ENOMEM;
 
-	if (curl)
+	if (archive)
+		rc = archive_blob(archive, &l->blob, &err);
+	else if (curl)
 		rc = registry_blob(&registry, curl, &l->blob, &unavailable, &err);
 	else
 		error_set(&err, ENOMEM, "curl can't start");
@@ -226,13 +237,17 @@ static int serve_layers(struct error *err)
 
 /* --- run -------------------------------------------------------------------------------------- */
 
-static int receive_request(struct request *r, struct strbuf *text, struct error *err)
+/* @ret_archive: the archive's descriptor, or -1. */
+static int receive_request(struct request *r, struct strbuf *text, int *ret_archive,
+			   struct error *err)
 {
 	char message[256];
-	int file cleanup_close = -1;
-	ssize_t n = fd_recv(SOCKET, message, sizeof(message), &file, 1);
+	int files[2] = { -1, -1 };
+	ssize_t n = fd_recv(SOCKET, message, sizeof(message), files, 2);
+	int file cleanup_close = files[0];
 	int rc;
 
+	*ret_archive = files[1];
 	if (n <= 0 || file < 0)
 		return error_set(err, EPROTO, "descriptor 3 is not the server's socket");
 	lseek(file, 0, SEEK_SET);
@@ -244,7 +259,7 @@ static int receive_request(struct request *r, struct strbuf *text, struct error 
 	return rc;
 }
 
-static int resolve(struct error *err, bool *ret_unavailable)
+static int resolve_registry(const struct request *request, struct error *err, bool *ret_unavailable)
 {
 	struct registry_image image = { 0 };
 	CURL *curl = curl_easy_init();
@@ -252,11 +267,28 @@ static int resolve(struct error *err, bool *ret_unavailable)
 
 	if (!curl)
 		return error_set(err, ENOMEM, "curl can't start");
+	registry_init(&registry, request);
 	rc = registry_resolve(&registry, curl, &image, ret_unavailable, err);
 	if (rc == 0)
-		rc = send_manifest(&image, err);
+		rc = send_manifest(&image, &(struct strlist){ 0 }, false, err);
 	registry_image_finish(&image);
 	curl_easy_cleanup(curl);
+	return rc;
+}
+
+static int resolve_archive(const struct request *r, int fd, struct error *err)
+{
+	struct strlist names cleanup_strlist = { 0 };
+	struct registry_image image = { 0 };
+	bool more = false;
+	int rc = archive_open(fd, &archive, err);
+
+	if (rc == 0)
+		rc = archive_resolve(archive, (size_t)r->archive_index, r->os, r->arch, &image,
+				     &names, &more, err);
+	if (rc == 0)
+		rc = send_manifest(&image, &names, more, err);
+	registry_image_finish(&image);
 	return rc;
 }
 
@@ -264,18 +296,20 @@ static int run(struct error *err, bool *ret_unavailable)
 {
 	static struct request request;
 	struct strbuf text cleanup_strbuf = { 0 };
-	int rc;
+	int rc, fd = -1; /* the archive's, until the end */
 
 	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return error_set(err, EIO, "curl can't start");
 	rc = confine_enter(err);
 	if (rc == 0)
-		rc = receive_request(&request, &text, err);
+		rc = receive_request(&request, &text, &fd, err);
 	if (rc < 0)
 		return rc;
-	registry_init(&registry, &request);
-	rc = resolve(err, ret_unavailable);
+	if (request.archive_index >= 0)
+		rc = resolve_archive(&request, fd, err);
+	else
+		rc = resolve_registry(&request, err, ret_unavailable);
 	return rc < 0 ? rc : serve_layers(err);
 }
 

@@ -44,7 +44,12 @@ int request_parse(const char *text, size_t len, struct request *ret, struct erro
 	ret->password = json_get_string(j, "password", NULL);
 	ret->identity_token = json_get_string(j, "identity_token", NULL);
 	ret->registry_token = json_get_string(j, "registry_token", NULL);
-	if (!ret->host || !ret->path || !ret->os || !ret->arch || (!ret->tag && !ret->digest))
+	ret->archive_index = json_get_int(j, "archive_index", -1);
+	if (!ret->os || !ret->arch)
+		return error_set(err, EINVAL, "the request has no platform");
+	if (ret->archive_index >= 0)
+		return 0;
+	if (!ret->host || !ret->path || (!ret->tag && !ret->digest))
 		return error_set(err, EINVAL, "the request is incomplete");
 	list = json_get(j, "endpoints");
 	json_for_each(e, list) {

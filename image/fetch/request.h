@@ -4,8 +4,10 @@
  *
  * Descriptor 3 is a SOCK_SEQPACKET socket to the server; messages are JSON, < 64 KiB:
  *
- *   server -> fetch  {"type":"request"}            + memory file with the JSON of request_parse()
+ *   server -> fetch  {"type":"request"}            + memory file with the JSON of request_parse(),
+ *                                                    and the archive if the image is in one
  *   fetch -> server  {"type":"manifest","digest":D} + memory files: manifest, config
+ *                    and from an archive "names":[..],"more":B: another image follows
  *   server -> fetch  {"type":"layer","digest":D,"size":N,"urls":[..]}  + pipe to write it to
  *   fetch -> server  {"type":"layer","digest":D}    all of it written, digest as it should be
  *   fetch -> server  {"type":"error","code":-N,"text":T,"unavailable":B,"layer":D}
@@ -19,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -42,6 +45,7 @@ struct request {
 	struct request_endpoint endpoints[REQUEST_MAX_ENDPOINTS];
 	size_t n_endpoints;
 	const char *username, *password, *identity_token, *registry_token; /* NULL: none */
+	int64_t archive_index; /* of the image in an archive; -1: a registry's, by its name */
 };
 
 int request_parse(const char *text, size_t len, struct request *ret, struct error *err);

@@ -93,6 +93,97 @@ images() { cri images -o json | jq -r '.images[].repoTags[]' | sort; }
 	cri rmi "$NODE_REGISTRY/$repo:latest"
 }
 
+bulkhead() { "$BIN/bulkhead" --listen "$NODE_SOCKET" "$@"; }
+registry() { curl -fsS -H "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json" "http://$NODE_REGISTRY/v2/$1"; }
+
+# put DIR TEXT - as a blob of the layout; prints its digest.
+put() {
+	local digest
+	digest=$(printf %s "$2" | sha256sum | cut -d' ' -f1)
+	printf %s "$2" >"$1/blobs/sha256/$digest"
+	echo "sha256:$digest"
+}
+
+# layout DIR REPO TAG NAME - REPO:TAG of the registry as an OCI layout that calls it NAME.
+layout() {
+	local manifest digest blob
+	mkdir -p "$1/blobs/sha256"
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$1/oci-layout"
+	manifest=$(registry "$2/manifests/$(registry "$2/manifests/$3" | jq -r '.manifests[0].digest')")
+	digest=$(put "$1" "$manifest")
+	for blob in $(jq -r '.config.digest, .layers[].digest' <<<"$manifest"); do
+		registry "$2/blobs/$blob" >"$1/blobs/sha256/${blob#sha256:}"
+	done
+	jq -n --arg d "$digest" --arg n "$4" --argjson s "${#manifest}" '{schemaVersion: 2, manifests: [{
+		mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: $s,
+		annotations: {"org.opencontainers.image.ref.name": $n}}]}' >"$1/index.json"
+}
+
+@test "an OCI layout is imported: directory, archive, standard input; a pod runs from it" {
+	d=$NODE_DIR/layout
+	layout "$d" demo/busybox 1 example.org/brought/busybox:7
+	id=$(bulkhead import "$d")
+	[[ $(images) == *example.org/brought/busybox:7* ]]
+	[ "$(cri inspecti example.org/brought/busybox:7 | jq -r .status.id)" = "$id" ]
+	bulkhead rmi example.org/brought/busybox:7
+	[[ $(images) != *example.org/brought* ]]
+	tar -C "$d" -cf "$NODE_DIR/layout.tar" .
+	[ "$(bulkhead import "$NODE_DIR/layout.tar")" = "$id" ]
+	bulkhead rmi "$id"
+	[ "$(bulkhead import - <"$NODE_DIR/layout.tar")" = "$id" ]
+	bulkhead tag "$id" "$(image brought:1)"
+	pod=$(pod brought)
+	c=$(start "$pod" brought c brought:1 "$SLEEP")
+	[ "$(cri exec -s "$c" echo works)" = works ]
+	bulkhead rmi "$id"
+}
+
+@test "what docker saves is imported, and what is wrong with an archive is said" {
+	d=$NODE_DIR/layout2 s=$NODE_DIR/saved
+	layout "$d" demo/redis 1 unused:1
+	mkdir -p "$s"
+	m=$(jq -r '.manifests[0].digest' "$d/index.json")
+	cp "$d/blobs/sha256/$(jq -r .config.digest "$d/blobs/sha256/${m#sha256:}" | cut -d: -f2)" "$s/c.json"
+	n=0
+	for l in $(jq -r '.layers[].digest' "$d/blobs/sha256/${m#sha256:}"); do
+		mkdir "$s/$n" && zcat "$d/blobs/sha256/${l#sha256:}" >"$s/$n/layer.tar"
+		n=$((n + 1))
+	done
+	jq -n --argjson n "$n" '[{Config: "c.json", RepoTags: ["saved/redis:1", "saved/redis:2"],
+		Layers: [range($n) | "\(.)/layer.tar"]}]' >"$s/manifest.json"
+	tar -C "$s" -cf "$NODE_DIR/saved.tar" manifest.json c.json $(seq 0 $((n - 1)))
+	id=$(bulkhead import "$NODE_DIR/saved.tar")
+	[[ $(images) == *docker.io/saved/redis:1*docker.io/saved/redis:2* ]]
+	[ "$id" = "sha256:$(sha256sum "$s/c.json" | cut -d' ' -f1)" ]
+	bulkhead rmi "$id"
+	printf X | dd of="$s/0/layer.tar" bs=1 seek=2000 conv=notrunc status=none
+	tar -C "$s" -cf "$NODE_DIR/saved.tar" manifest.json c.json $(seq 0 $((n - 1)))
+	run bulkhead import "$NODE_DIR/saved.tar"
+	[ "$status" = 1 ]
+	[[ $output == *diff_id* ]]
+	[[ $(images) != *saved/redis* ]]
+	gzip -1 "$NODE_DIR/saved.tar"
+	run bulkhead import "$NODE_DIR/saved.tar.gz"
+	[[ $status == 1 && $output == *compressed* ]]
+	run bulkhead import "$NODE_DIR/config.json"
+	[[ $status == 1 && $output == *"not a tar archive"* ]]
+	run bulkhead rmi nonesuch:1
+	[[ $status == 1 && $output == *"no image 'nonesuch:1'"* ]]
+}
+
+@test "a tag moves to the image that gets it" {
+	pull busybox:1
+	pull redis:1
+	bulkhead tag "$(image busybox:1)" moving:1
+	[ "$(cri inspecti moving:1 | jq -r .status.id)" = "$(cri inspecti "$(image busybox:1)" | jq -r .status.id)" ]
+	bulkhead tag "$(image redis:1)" moving:1
+	[ "$(cri inspecti moving:1 | jq -r .status.id)" = "$(cri inspecti "$(image redis:1)" | jq -r .status.id)" ]
+	run bulkhead tag nonesuch:1 moving:1
+	[[ $status == 1 && $output == *nonesuch* ]]
+	bulkhead rmi "$(image redis:1)"
+	pull redis:1
+}
+
 @test "pulls of the same image at the same time all succeed" {
 	cri rmi "$(image python:3)" >/dev/null 2>&1 || true
 	for i in 1 2 3 4; do cri pull "$(image python:3)" >"$NODE_DIR/pull.$i" 2>&1 & pids[i]=$!; done
