@@ -34,7 +34,7 @@
 #define HITS_TO_PATCH 16
 #define REFUSED	      UINT32_MAX /* in the place of hits: it cannot be patched */
 #define MAX_NUMBER    2047
-#define N_SITES	      512   /* that are counted; a power of two */
+#define N_SITES	      256   /* that are counted: one page, as each process copies it */
 #define N_MOVED	      256   /* sites whose `syscall` is overwritten */
 #define N_STARTS      3	    /* of instructions within the jump, behind the `syscall` */
 #define RESUME	      15u   /* in an entry of the second kind */
@@ -46,7 +46,7 @@
 static struct {
 	uint64_t site;
 	uint32_t hits;
-} sites[N_SITES];
+} sites[N_SITES] __attribute__((aligned(PAGE_BYTES)));
 static uint32_t busy, n_moved;
 static bool off;
 /* Where instructions of the site stood, and stand now: the last is the end of what was moved. */
@@ -68,7 +68,7 @@ void patch_turn_off(void)
 
 static uint32_t *hits_of(uint64_t ip)
 {
-	uint32_t n = (uint32_t)(ip * 0x9e3779b97f4a7c15ull >> 55);
+	uint32_t n = (uint32_t)(ip * 0x9e3779b97f4a7c15ull >> 56);
 
 	if (sites[n].site != ip) {
 		sites[n].site = ip;

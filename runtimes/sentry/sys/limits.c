@@ -44,7 +44,7 @@ static long change(struct task *t, struct process *p, unsigned int resource,
 	if (to)
 		rc = set_limit(t, p, resource, to);
 	if (to && !rc)
-		exec_limits(p);
+		exec_limits(p, false);
 	return rc;
 }
 

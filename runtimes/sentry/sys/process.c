@@ -119,47 +119,86 @@ static void free_vector(char **v)
 	free(v);
 }
 
-static int copy_string(struct task *t, uint64_t from, char **ret, size_t *total)
-{
-	char small[512];
-	ssize_t len = stub_read_string(t->stub, small, sizeof(small), from);
-	char *big;
+/* The rest of a page of the guest: strings stand close together, as do pointers to them. */
+struct page {
+	uint64_t from;
+	size_t len; /* 0: none yet */
+	char bytes[4096];
+};
 
-	if (len >= 0) {
-		*ret = xmemdup(small, (size_t)len + 1);
-	} else if (len == -ENAMETOOLONG) {
-		big = xmalloc(EXEC_STRING_MAX);
-		len = stub_read_string(t->stub, big, EXEC_STRING_MAX, from);
-		if (len < 0) {
-			free(big);
-			return len == -ENAMETOOLONG ? -E2BIG : (int)len;
+/* page_at() - what is known from @addr on. Return: how many bytes there are, -EFAULT. */
+static ssize_t page_at(struct task *t, struct page *p, uint64_t addr, const char **ret)
+{
+	int rc;
+
+	if (addr < p->from || addr - p->from >= p->len) {
+		p->from = addr;
+		p->len = sizeof(p->bytes) - addr % sizeof(p->bytes);
+		rc = stub_read(t->stub, p->bytes, addr, p->len);
+		if (rc) {
+			p->len = 0;
+			return rc;
 		}
-		*ret = xrealloc(big, 1, (size_t)len + 1);
-	} else {
-		return (int)len;
 	}
-	*total += (size_t)len + 1 + sizeof(uint64_t);
-	return *total > EXEC_STRINGS_MAX ? -E2BIG : 0;
+	*ret = p->bytes + (addr - p->from);
+	return (ssize_t)(p->len - (addr - p->from));
+}
+
+static int copy_pointer(struct task *t, struct page *p, uint64_t from, uint64_t *ret)
+{
+	const char *at;
+	ssize_t n = page_at(t, p, from, &at);
+
+	if (n < (ssize_t)sizeof(*ret)) /* it goes on in the next page */
+		return n < 0 ? (int)n : sys_copy_in(t, ret, from, sizeof(*ret));
+	memcpy(ret, at, sizeof(*ret));
+	return 0;
+}
+
+static int copy_string(struct task *t, struct page *p, uint64_t from, char **ret, size_t *total)
+{
+	const char *at, *end = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	while (!end) {
+		ssize_t n = page_at(t, p, from + len, &at);
+
+		if (n < 0 || len > EXEC_STRING_MAX) {
+			free(text);
+			return n < 0 ? (int)n : -E2BIG;
+		}
+		end = memchr(at, 0, (size_t)n);
+		if (end)
+			n = end + 1 - at;
+		text = xrealloc(text, 1, len + (size_t)n);
+		memcpy(text + len, at, (size_t)n);
+		len += (size_t)n;
+	}
+	*ret = text;
+	*total += len + sizeof(uint64_t);
+	return len > EXEC_STRING_MAX || *total > EXEC_STRINGS_MAX ? -E2BIG : 0;
 }
 
 /* copy_vector() - strings until the null pointer; a null vector is an empty one. */
 static int copy_vector(struct task *t, uint64_t from, char ***ret, size_t *total)
 {
+	struct page pointers = { 0 }, strings = { 0 };
 	size_t n = 0, cap = 16;
 	char **v = xcalloc(cap, sizeof(*v));
 	uint64_t addr;
 	int rc = 0;
 
 	while (from) {
-		rc = sys_copy_in(t, &addr, from + n * sizeof(addr), sizeof(addr));
+		rc = copy_pointer(t, &pointers, from + n * sizeof(addr), &addr);
 		if (rc || !addr)
 			break;
 		if (n + 2 > cap) {
 			cap *= 2;
 			v = xrealloc(v, cap, sizeof(*v));
 		}
-		rc = copy_string(t, addr, &v[n], total);
-		v[n + (rc ? 0 : 1)] = NULL;
+		v[n] = v[n + 1] = NULL;
+		rc = copy_string(t, &strings, addr, &v[n], total);
 		if (rc)
 			break;
 		n++;

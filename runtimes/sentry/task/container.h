@@ -66,7 +66,9 @@ struct container {
 	struct uts_namespace *uts;
 	struct mount_namespace *mounts;
 	struct ipc_namespace *ipc;
-	struct seccomp_filter *seccomp; /* of the bundle; NULL: none */
+	struct seccomp_filter *seccomp;		 /* of the bundle; NULL: none */
+	struct rlimit host_limits[RLIM_NLIMITS]; /* task/execve.c: of its fresh stubs on the host */
+	bool host_limits_known;
 };
 
 /*

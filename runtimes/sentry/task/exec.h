@@ -51,8 +51,9 @@ int exec_load(struct exec *e);
 void exec_finish(struct exec *e);
 /* exec_publish() - what /proc tells of @p is of the new image from now on. */
 void exec_publish(struct exec *e, struct process *p, struct task *t);
-/* exec_limits() - RLIMIT_AS, DATA, MEMLOCK, STACK of @p hold for its host process. */
-void exec_limits(struct process *p);
+/* exec_limits() - RLIMIT_AS, DATA, MEMLOCK, STACK of @p hold for its host process; @fresh: which
+ * has those of its zygote still. */
+void exec_limits(struct process *p, bool fresh);
 
 /* stack.c: exec_stack() - the bytes on top of the stack, and its mapping. Return: 0, -E2BIG. */
 int exec_stack(struct exec *e, uint64_t interp_base, uint64_t program_base,

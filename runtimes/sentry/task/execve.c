@@ -18,9 +18,25 @@
 #include "runtimes/sentry/task/seccomp.h"
 #include "runtimes/sentry/task/signal.h"
 
-void exec_limits(struct process *p)
+static const int host_resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK };
+
+/*
+ * host_limits() - of a fresh stub: all of a container have those of its zygote. Return: whether
+ * they are known.
+ */
+static bool host_limits(struct container *c, pid_t pid)
 {
-	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK };
+	if (__atomic_load_n(&c->host_limits_known, __ATOMIC_ACQUIRE))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(host_resources); i++)
+		if (prlimit(pid, host_resources[i], NULL, &c->host_limits[host_resources[i]]))
+			return false;
+	__atomic_store_n(&c->host_limits_known, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+void exec_limits(struct process *p, bool fresh)
+{
 	struct rlimit limits[RLIM_NLIMITS];
 	pid_t pid;
 
@@ -29,16 +45,17 @@ void exec_limits(struct process *p)
 	lock_release(&p->lock);
 	LOCKED(&p->signal_lock);
 	pid = p->stub ? stub_host_pid(p->stub) : 0;
-	for (size_t i = 0; pid > 0 && i < ARRAY_LEN(resources); i++) {
-		struct rlimit now, to = limits[resources[i]];
+	if (pid <= 0 || !host_limits(p->container, pid))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(host_resources); i++) {
+		int resource = host_resources[i];
+		struct rlimit now = p->container->host_limits[resource], to = limits[resource];
 
 		/* Without rights on the host only what lowers the hard limit can be had. */
-		if (prlimit(pid, resources[i], NULL, &now))
-			continue;
-		to.rlim_max = MIN(to.rlim_max, now.rlim_max);
-		to.rlim_cur = MIN(to.rlim_cur, to.rlim_max);
 		to.rlim_max = now.rlim_max;
-		prlimit(pid, resources[i], &to, NULL);
+		to.rlim_cur = MIN(to.rlim_cur, MIN(limits[resource].rlim_max, now.rlim_max));
+		if (!fresh || to.rlim_cur != now.rlim_cur)
+			prlimit(pid, resource, &to, NULL);
 	}
 }
 
@@ -193,7 +210,7 @@ go_on(struct task *t, struct exec *e, struct stub_process *sp, struct stub_threa
 	exec_publish(e, t->process, t);
 	change_hands(t, sp, st);
 	task_show_ids(t);
-	exec_limits(t->process);
+	exec_limits(t->process, true);
 	/* Another thread is the task's from here on: this one must wake it as anybody else. */
 	sleeper_set_current(NULL);
 	rc = stub_start(st, &e->image);
@@ -361,7 +378,7 @@ static int run(const struct process_start *s, struct task *t, struct exec *e)
 	lock_acquire(&p->signal_lock);
 	process_attach(p, sp);
 	lock_release(&p->signal_lock);
-	exec_limits(p);
+	exec_limits(p, true);
 	task_show_ids(t);
 	if (s->tty)
 		tty_control_acquire(s->tty, t, true);
