@@ -124,6 +124,48 @@ print(subprocess.check_output(["echo", "child"]).decode().strip())'
 	[ "${lines[*]}" = "TCP unix child" ]
 }
 
+# within NETWORK COMMAND...
+within() {
+	local network=$1
+	shift
+	timeout 30 "$BIN/bulkhead-sentry" --network "$network" --root "$ROOT" "do" --ro --rootfs / -- "$@" 3>&-
+}
+
+@test "network none: a loopback that works, and nothing else" {
+	run within none ip -o addr
+	[ "$status" = 0 ]
+	[[ $output == *" lo "*"127.0.0.1/8"* ]]
+	[ "$(cut -d: -f1 <<<"$output" | sort -u)" = 1 ]
+	run within none python3 -c '
+import socket
+for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    s = socket.create_server((host, 0), family=family)
+    c = socket.create_connection(s.getsockname()[:2])
+    d, _ = s.accept()
+    c.sendall(b"over " + host.encode())
+    c.close()
+    print(d.makefile().read())
+try:
+    socket.create_connection(("192.0.2.1", 80), 2)
+except OSError as e:
+    print(e.strerror)'
+	[ "$output" = "over 127.0.0.1
+over ::1
+Network is unreachable" ]
+}
+
+@test "network host: the caller's interfaces and routes, to look at" {
+	run within host ip -o link
+	[ "$status" = 0 ]
+	[ "$(cut -d: -f2 <<<"$output")" = "$(ip -o link | cut -d: -f2)" ]
+	run within host ip route
+	[ "$output" = "$(ip route)" ]
+	run within host ip link set lo down
+	[ "$status" != 0 ]
+	[[ $output == *"not permitted"* ]]
+	ip -o link show lo | grep -q UP
+}
+
 @test "a terminal with job control" {
 	cat >"$DIR/type" <<-'E'
 		import os, pty, select, sys, time

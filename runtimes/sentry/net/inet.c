@@ -60,7 +60,9 @@ static int check_kind(int domain, int type, const struct cred *c)
 		return -EAFNOSUPPORT;
 	if (!current)
 		return -EAFNOSUPPORT;
-	if (type == SOCK_RAW && domain != AF_NETLINK && !cred_has(c, CAP_NET_RAW))
+	if (type != SOCK_DGRAM && type != SOCK_RAW && (type != SOCK_STREAM || domain == AF_NETLINK))
+		return -ESOCKTNOSUPPORT;
+	if (type == SOCK_RAW && domain != AF_NETLINK && !(c && cred_has(c, CAP_NET_RAW)))
 		return -EPERM;
 	return 0;
 }
@@ -163,18 +165,29 @@ static int shutdown_(struct socket *s, int how)
 
 /* --- data ------------------------------------------------------------------------------------- */
 
-/* may_ask() - netlink: requests that read. */
-static int may_ask(const void *data, size_t len)
+/*
+ * only_asks() - netlink: of a request that would change something the stack gets no more than it
+ * takes to be refused with an answer, as Linux answers who has no right to. Return: bytes left.
+ */
+static size_t only_asks(char *data, size_t len)
 {
-	const struct nlmsghdr *n = data;
+	size_t at = 0, to = 0;
 
-	for (; NLMSG_OK(n, len); n = NLMSG_NEXT(n, len)) {
-		if (n->nlmsg_type < RTM_BASE) /* NOOP, DONE: nothing is done */
-			continue;
-		if ((n->nlmsg_type - RTM_BASE) % 4 != 2) /* new, del, get, set */
-			return -EPERM;
+	while (len - at >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr *n = (struct nlmsghdr *)(void *)(data + at);
+		size_t whole = n->nlmsg_len, keep = whole;
+
+		if (whole < sizeof(*n) || whole > len - at)
+			break;
+		/* new, del, get, set; below RTM_BASE nothing is done */
+		if (n->nlmsg_type >= RTM_BASE && (n->nlmsg_type - RTM_BASE) % 4 != 2)
+			keep = MIN(whole, (size_t)NLMSG_LENGTH(sizeof(struct rtgenmsg)));
+		n->nlmsg_len = (uint32_t)keep;
+		memmove(data + to, n, keep);
+		to = MIN(to + NLMSG_ALIGN(keep), len);
+		at = MIN(at + NLMSG_ALIGN(whole), len);
 	}
-	return 0;
+	return to;
 }
 
 static int check_control(const struct socket_message *m)
@@ -230,7 +243,7 @@ static int gather(struct socket *s, struct uio *u, size_t len, struct iovec iov[
 		return -ENOMEM;
 	rc = uio_get(u, *ret_bounce, len);
 	if (rc == 0 && s->domain == AF_NETLINK)
-		rc = may_ask(*ret_bounce, len);
+		iov[0].iov_len = only_asks(*ret_bounce, len);
 	return rc;
 }
 
@@ -261,6 +274,8 @@ static ssize_t send_(struct socket *s, struct socket_message *m)
 		h.msg_controllen = m->control_len;
 	}
 	n = inet_of(s)->stack->send(inet_of(s)->end, &h, m->flags & FLAGS_SEND);
+	if (n >= 0 && s->domain == AF_NETLINK)
+		n = (ssize_t)len; /* also what it was not told */
 	m->uio->done = before + (n > 0 ? (size_t)n : 0);
 	return n;
 }

@@ -10,7 +10,10 @@
 
 /* inet_use() - from now on sockets are this stack's; before, the families are not supported. */
 void inet_use(const struct stack_ops *stack);
-/* inet_create() - @c: a raw one takes CAP_NET_RAW. Return: 0 or -errno as socket(2). */
+/* inet_create() - @c: a raw one takes CAP_NET_RAW; NULL: it has no rights. Return: 0 or -errno as
+ * socket(2). */
 int inet_create(int domain, int type, int protocol, const struct cred *c, struct socket **ret);
+/* inet_ask_interfaces() - ioctl(2) that asks for interfaces, without a socket. Return: as that. */
+long inet_ask_interfaces(unsigned int cmd, uint64_t arg, struct ioctl_memory *m);
 
 #endif

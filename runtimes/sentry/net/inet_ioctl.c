@@ -95,3 +95,18 @@ long inet_ioctl(struct socket *s, unsigned int cmd, uint64_t arg, struct ioctl_m
 		rc = with_ahead(s, cmd, value);
 	return rc < 0 ? rc : m->out(m, arg, value, size);
 }
+
+long inet_ask_interfaces(unsigned int cmd, uint64_t arg, struct ioctl_memory *m)
+{
+	struct socket *s;
+	long rc;
+
+	if (cmd != SIOCGIFCONF && structure_bytes(cmd) != sizeof(struct ifreq))
+		return -ENOTTY;
+	rc = inet_create(AF_INET, SOCK_DGRAM, 0, NULL, &s);
+	if (rc < 0)
+		return -ENOTTY;
+	rc = inet_ioctl(s, cmd, arg, m);
+	s->ops->release(s);
+	return rc;
+}

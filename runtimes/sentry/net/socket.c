@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "runtimes/sentry/net/inet.h"
 
 void socket_init(struct socket *s, const struct socket_ops *ops, int domain, int type, int protocol)
 {
@@ -57,7 +58,10 @@ static long file_ioctl_(struct file *f, unsigned int cmd, uint64_t arg, struct i
 {
 	struct socket *s = f->object;
 
-	return s->ops->ioctl ? s->ops->ioctl(s, cmd, arg, m) : -ENOTTY;
+	long rc = s->ops->ioctl ? s->ops->ioctl(s, cmd, arg, m) : -ENOTTY;
+
+	/* As Linux: interfaces are asked for with a socket of any family; libc takes AF_UNIX. */
+	return rc == -ENOTTY ? inet_ask_interfaces(cmd, arg, m) : rc;
 }
 
 static int file_flush_(struct file *f)

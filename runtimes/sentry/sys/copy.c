@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fetching arguments: guest memory, paths, vectors, descriptors, times.
+ * Fetching arguments: guest memory, paths, vectors, descriptors, times, masks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 
 #include "runtimes/sentry/sys/sys.h"
 #include "runtimes/sentry/task/alarm.h"
+#include "runtimes/sentry/task/signal.h"
 
 #define PAGE	    4096ull
 #define ADDRESS_END 0x7ffffffff000ull /* of every program, by the architecture */
@@ -238,4 +239,38 @@ int sys_deadline(struct task *t, uint64_t timespec, int64_t *ret_ns)
 		ns = WAIT_FOREVER;
 	*ret_ns = ns;
 	return 0;
+}
+
+int sys_deadline_or_now(struct task *t, uint64_t timespec, int64_t *ret_ns)
+{
+	struct timespec ts = { 1, 0 };
+	int rc = sys_deadline(t, timespec, ret_ns);
+
+	if (rc == 0 && timespec)
+		rc = sys_copy_in(t, &ts, timespec, sizeof(ts));
+	if (rc == 0 && !ts.tv_sec && !ts.tv_nsec)
+		*ret_ns = 0;
+	return rc;
+}
+
+int64_t sys_deadline_of_ms(int ms)
+{
+	if (ms <= 0)
+		return ms ? WAIT_FOREVER : 0;
+	return alarm_now_ns() + ms * 1000000LL;
+}
+
+int sys_mask_for_call(struct task *t, uint64_t mask, uint64_t size)
+{
+	uint64_t set;
+	int rc;
+
+	if (!mask)
+		return 0;
+	if (size != sizeof(set))
+		return -EINVAL;
+	rc = sys_copy_in(t, &set, mask, sizeof(set));
+	if (rc == 0)
+		signal_mask_temporarily(t, set);
+	return rc;
 }

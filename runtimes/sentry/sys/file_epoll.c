@@ -100,51 +100,24 @@ static long wait_events(struct task *t, const uint64_t a[6], int64_t deadline_ns
 	return n;
 }
 
-static int64_t deadline_of_ms(int timeout_ms)
-{
-	if (timeout_ms <= 0)
-		return timeout_ms ? WAIT_FOREVER : 0;
-	return alarm_now_ns() + timeout_ms * 1000000LL;
-}
-
-static int mask_for_call(struct task *t, uint64_t mask, uint64_t size)
-{
-	uint64_t set;
-	int rc;
-
-	if (!mask)
-		return 0;
-	if (size != sizeof(set))
-		return -EINVAL;
-	rc = sys_copy_in(t, &set, mask, sizeof(set));
-	if (rc == 0)
-		signal_mask_temporarily(t, set);
-	return rc;
-}
-
 long sys_epoll_wait(struct task *t, const uint64_t a[6])
 {
-	return wait_events(t, a, deadline_of_ms((int)a[3]));
+	return wait_events(t, a, sys_deadline_of_ms((int)a[3]));
 }
 
 long sys_epoll_pwait(struct task *t, const uint64_t a[6])
 {
-	int rc = mask_for_call(t, a[4], a[5]);
+	int rc = sys_mask_for_call(t, a[4], a[5]);
 
-	return rc < 0 ? rc : wait_events(t, a, deadline_of_ms((int)a[3]));
+	return rc < 0 ? rc : wait_events(t, a, sys_deadline_of_ms((int)a[3]));
 }
 
 long sys_epoll_pwait2(struct task *t, const uint64_t a[6])
 {
-	struct timespec ts = { 1, 0 };
 	int64_t deadline_ns;
-	int rc = sys_deadline(t, a[3], &deadline_ns);
+	int rc = sys_deadline_or_now(t, a[3], &deadline_ns);
 
-	if (rc == 0 && a[3])
-		rc = sys_copy_in(t, &ts, a[3], sizeof(ts));
 	if (rc == 0)
-		rc = mask_for_call(t, a[4], a[5]);
-	if (rc < 0)
-		return rc;
-	return wait_events(t, a, ts.tv_sec || ts.tv_nsec ? deadline_ns : 0);
+		rc = sys_mask_for_call(t, a[4], a[5]);
+	return rc < 0 ? rc : wait_events(t, a, deadline_ns);
 }

@@ -128,31 +128,14 @@ static long poll_again(struct task *t)
 
 long sys_poll(struct task *t, const uint64_t a[6])
 {
-	int timeout_ms = (int)a[2];
-	int64_t deadline_ns = WAIT_FOREVER;
-	long rc;
-
-	if (timeout_ms >= 0)
-		deadline_ns = timeout_ms ? alarm_now_ns() + timeout_ms * 1000000LL : 0;
-	rc = poll_guest(t, a[0], (unsigned int)a[1], deadline_ns);
+	int64_t deadline_ns = sys_deadline_of_ms((int)a[2]);
+	long rc = poll_guest(t, a[0], (unsigned int)a[1], deadline_ns);
 	if (rc != -ERESTARTSYS)
 		return rc;
 	t->restart = (struct restart){ .fn = poll_again,
 				       .args = { a[0], (unsigned int)a[1] },
 				       .deadline_ns = deadline_ns };
 	return -ERESTART_RESTARTBLOCK;
-}
-
-/* deadline_of() - as sys_deadline(), but 0 for no time at all: do not even sleep. */
-static int deadline_of(struct task *t, uint64_t timespec, int64_t *ret_ns)
-{
-	struct timespec ts;
-	int rc = sys_deadline(t, timespec, ret_ns);
-
-	if (rc == 0 && timespec && sys_copy_in(t, &ts, timespec, sizeof(ts)) == 0 && !ts.tv_sec &&
-	    !ts.tv_nsec)
-		*ret_ns = 0;
-	return rc;
 }
 
 static int64_t left_ns(int64_t deadline_ns)
@@ -174,28 +157,13 @@ static long tell_left(struct task *t, uint64_t timespec, int64_t deadline_ns, lo
 	return rc;
 }
 
-static int mask_for_call(struct task *t, uint64_t mask, uint64_t size)
-{
-	uint64_t set;
-	int rc;
-
-	if (!mask)
-		return 0;
-	if (size != sizeof(set))
-		return -EINVAL;
-	rc = sys_copy_in(t, &set, mask, sizeof(set));
-	if (rc == 0)
-		signal_mask_temporarily(t, set);
-	return rc;
-}
-
 long sys_ppoll(struct task *t, const uint64_t a[6])
 {
 	int64_t deadline_ns;
-	long rc = deadline_of(t, a[2], &deadline_ns);
+	long rc = sys_deadline_or_now(t, a[2], &deadline_ns);
 
 	if (rc == 0)
-		rc = mask_for_call(t, a[3], a[4]);
+		rc = sys_mask_for_call(t, a[3], a[4]);
 	if (rc < 0)
 		return rc;
 	rc = poll_guest(t, a[0], (unsigned int)a[1], deadline_ns);
@@ -334,12 +302,12 @@ long sys_pselect6(struct task *t, const uint64_t a[6])
 {
 	uint64_t mask[2] = { 0, 0 }; /* address, size */
 	int64_t deadline_ns;
-	long rc = deadline_of(t, a[4], &deadline_ns);
+	long rc = sys_deadline_or_now(t, a[4], &deadline_ns);
 
 	if (rc == 0 && a[5])
 		rc = sys_copy_in(t, mask, a[5], sizeof(mask));
 	if (rc == 0)
-		rc = mask_for_call(t, mask[0], mask[1]);
+		rc = sys_mask_for_call(t, mask[0], mask[1]);
 	if (rc < 0)
 		return rc;
 	rc = select_guest(t, a, deadline_ns);

@@ -46,7 +46,9 @@ static long install(struct task *t, struct socket *s, int flags)
 
 static int check_type(uint64_t type)
 {
-	return type & ~(uint64_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC) ? -EINVAL : 0;
+	if (type & ~(uint64_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	return (type & 0xf) > SOCK_PACKET ? -EINVAL : 0;
 }
 
 long sys_socket(struct task *t, const uint64_t a[6])

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "runtimes/sentry/sys/socket.h"
+#include "runtimes/sentry/task/alarm.h"
 #include "runtimes/sentry/task/signal.h"
 
 #define MESSAGES_MAX 1024 /* of one sendmmsg or recvmmsg, as UIO_MAXIOV */
@@ -289,38 +290,47 @@ static long receive_one(struct task *t, struct file *f, struct guest_msghdr *g, 
 	return rc < 0 ? rc : done;
 }
 
-long sys_sendmsg(struct task *t, const uint64_t a[6])
+/* What is done with the header at @at; as the call returns. */
+typedef long message_fn(struct task *t, struct file *f, uint64_t at, int flags);
+
+static long send_at(struct task *t, struct file *f, uint64_t at, int flags)
 {
 	struct guest_msghdr g;
-	struct file *f;
+
+	return sys_copy_in(t, &g, at, sizeof(g)) < 0 ? -EFAULT : send_one(t, f, &g, flags);
+}
+
+static long receive_at(struct task *t, struct file *f, uint64_t at, int flags)
+{
+	struct guest_msghdr g;
 	long rc;
 
-	if (sys_copy_in(t, &g, a[1], sizeof(g)) < 0)
+	if (sys_copy_in(t, &g, at, sizeof(g)) < 0)
 		return -EFAULT;
-	rc = sys_socket_file(t, a[0], &f);
+	rc = receive_one(t, f, &g, flags);
+	return rc >= 0 && sys_copy_out(t, at, &g, sizeof(g)) < 0 ? -EFAULT : rc;
+}
+
+static long one_message(struct task *t, const uint64_t a[6], message_fn *fn)
+{
+	struct file *f;
+	long rc = sys_socket_file(t, a[0], &f);
+
 	if (rc < 0)
 		return rc;
-	rc = send_one(t, f, &g, (int)a[2]);
+	rc = fn(t, f, a[1], (int)a[2]);
 	file_put(f);
 	return rc;
 }
 
+long sys_sendmsg(struct task *t, const uint64_t a[6])
+{
+	return one_message(t, a, send_at);
+}
+
 long sys_recvmsg(struct task *t, const uint64_t a[6])
 {
-	struct guest_msghdr g;
-	struct file *f;
-	long rc;
-
-	if (sys_copy_in(t, &g, a[1], sizeof(g)) < 0)
-		return -EFAULT;
-	rc = sys_socket_file(t, a[0], &f);
-	if (rc < 0)
-		return rc;
-	rc = receive_one(t, f, &g, (int)a[2]);
-	if (rc >= 0 && sys_copy_out(t, a[1], &g, sizeof(g)) < 0)
-		rc = -EFAULT;
-	file_put(f);
-	return rc;
+	return one_message(t, a, receive_at);
 }
 
 /* --- without control messages ----------------------------------------------------------------- */
@@ -381,52 +391,56 @@ static int told(struct task *t, uint64_t at, long n)
 	return sys_copy_out(t, at + sizeof(struct guest_msghdr), &len, sizeof(len));
 }
 
-long sys_sendmmsg(struct task *t, const uint64_t a[6])
+/* several() - until one fails, or it is @deadline_ns after one of them. */
+static long several(struct task *t, const uint64_t a[6], int flags, int64_t deadline_ns,
+		    message_fn *fn)
 {
 	size_t n = MIN((uint32_t)a[2], MESSAGES_MAX), done = 0;
-	struct guest_msghdr g;
 	struct file *f;
 	long rc = sys_socket_file(t, a[0], &f);
 
 	if (rc < 0)
 		return rc;
-	for (; done < n; done++) {
+	while (done < n) {
 		uint64_t at = a[1] + done * MMSG_BYTES;
 
-		rc = sys_copy_in(t, &g, at, sizeof(g)) < 0 ? -EFAULT
-							   : send_one(t, f, &g, (int)a[3]);
-		if (rc >= 0)
-			rc = told(t, at, rc);
-		if (rc < 0)
+		rc = fn(t, f, at, flags & ~MSG_WAITFORONE);
+		if (rc < 0 || told(t, at, rc) < 0)
 			break;
+		done++;
+		if (deadline_ns != WAIT_FOREVER && alarm_now_ns() >= deadline_ns)
+			break;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
 	}
 	file_put(f);
 	return done > 0 ? (long)done : rc;
 }
 
+long sys_sendmmsg(struct task *t, const uint64_t a[6])
+{
+	return several(t, a, (int)a[3] & ~MSG_WAITFORONE, WAIT_FOREVER, send_at);
+}
+
+/* left() - what is left of the time, as Linux tells it. */
+static struct timespec left(int64_t deadline_ns)
+{
+	int64_t ns = MAX(deadline_ns - alarm_now_ns(), 0);
+
+	return (struct timespec){ ns / 1000000000, ns % 1000000000 };
+}
+
 long sys_recvmmsg(struct task *t, const uint64_t a[6])
 {
-	size_t n = MIN((uint32_t)a[2], MESSAGES_MAX), done = 0;
-	int flags = (int)a[3] & ~MSG_WAITFORONE;
-	struct guest_msghdr g;
-	struct file *f;
-	long rc = sys_socket_file(t, a[0], &f);
+	int64_t deadline_ns;
+	struct timespec ts;
+	long rc = sys_deadline(t, a[4], &deadline_ns);
 
 	if (rc < 0)
 		return rc;
-	for (; done < n; done++) {
-		uint64_t at = a[1] + done * MMSG_BYTES;
-
-		rc = sys_copy_in(t, &g, at, sizeof(g)) < 0 ? -EFAULT : receive_one(t, f, &g, flags);
-		if (rc >= 0)
-			rc = told(t, at, rc);
-		if (rc == 0)
-			rc = sys_copy_out(t, at, &g, sizeof(g));
-		if (rc < 0)
-			break;
-		if (a[3] & MSG_WAITFORONE)
-			flags |= MSG_DONTWAIT;
-	}
-	file_put(f);
-	return done > 0 ? (long)done : rc;
+	rc = several(t, a, (int)a[3], deadline_ns, receive_at);
+	ts = left(deadline_ns);
+	if (rc > 0 && a[4] && sys_copy_out(t, a[4], &ts, sizeof(ts)) < 0)
+		return -EFAULT;
+	return rc;
 }

@@ -66,5 +66,11 @@ struct file *sys_file(struct task *t, int fd);
 int sys_start(struct task *t, int dirfd, struct path *ret, bool *ret_has);
 /* sys_deadline() - of a struct timespec of the guest; WAIT_FOREVER for a null pointer. */
 int sys_deadline(struct task *t, uint64_t timespec, int64_t *ret_ns);
+/* sys_deadline_or_now() - 0 for no time at all: do not even sleep. */
+int sys_deadline_or_now(struct task *t, uint64_t timespec, int64_t *ret_ns);
+/* sys_deadline_of_ms() - the same, of milliseconds; below 0: WAIT_FOREVER. */
+int64_t sys_deadline_of_ms(int ms);
+/* sys_mask_for_call() - the guest's signal mask at @mask (0: none), while the call runs. */
+int sys_mask_for_call(struct task *t, uint64_t mask, uint64_t size);
 
 #endif

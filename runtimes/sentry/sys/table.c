@@ -323,7 +323,7 @@ const struct sys_entry sys_table[SYS_CALLS] = {
 	FULL(296, pwritev, "fpud"),
 	FULL(297, rt_tgsigqueueinfo, "PPSp"),
 	REFUSED(298, perf_event_open, ENOENT, "xxxxxx", "no counters: the host's would show other pods"),
-	PART(299, recvmmsg, "fpuxp", "the time limit is not heeded", "dig, unbound"),
+	FULL(299, recvmmsg, "fpuxp"),
 	REFUSED(300, fanotify_init, EPERM, "xxxxxx", "not inside a container"),
 	REFUSED(301, fanotify_mark, EPERM, "xxxxxx", "not inside a container"),
 	FULL(302, prlimit64, "Pdpp"),
