@@ -20,6 +20,23 @@ int sys_copy_in(struct task *t, void *to, uint64_t from, size_t len)
 	return len ? stub_read(t->stub, to, from, len) : 0;
 }
 
+int sys_copy_sized(struct task *t, void *to, size_t known, uint64_t from, uint64_t size)
+{
+	char rest[64];
+	int rc = sys_copy_in(t, to, from, MIN(size, known));
+
+	for (uint64_t at = known; !rc && at < size;) {
+		size_t n = MIN(sizeof(rest), size - at);
+
+		rc = sys_copy_in(t, rest, from + at, n);
+		for (size_t i = 0; !rc && i < n; i++)
+			if (rest[i])
+				return -E2BIG;
+		at += n;
+	}
+	return rc;
+}
+
 int sys_copy_out(struct task *t, uint64_t to, const void *from, size_t len)
 {
 	return len ? stub_write(t->stub, to, from, len) : 0;

@@ -101,21 +101,15 @@ long sys_openat2(struct task *t, const uint64_t a[6])
 {
 	struct open_how how = { 0 };
 	unsigned int walk;
-	char rest[64];
 	int rc;
 
 	if (a[3] < sizeof(how))
 		return -EINVAL;
-	if (a[3] > sizeof(how) + sizeof(rest))
+	if (a[3] > 4096)
 		return -E2BIG;
-	rc = sys_copy_in(t, &how, a[2], sizeof(how));
-	if (rc == 0)
-		rc = sys_copy_in(t, rest, a[2] + sizeof(how), a[3] - sizeof(how));
+	rc = sys_copy_sized(t, &how, sizeof(how), a[2], a[3]);
 	if (rc < 0)
 		return rc;
-	for (size_t n = 0; n < a[3] - sizeof(how); n++)
-		if (rest[n])
-			return -E2BIG;
 	if (how.flags & ~(uint64_t)OPEN_FLAGS)
 		return -EINVAL;
 	if (how.mode & ~07777ull)

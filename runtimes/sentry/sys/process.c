@@ -52,24 +52,6 @@ long sys_vfork(struct task *t, const uint64_t a[6])
 	return task_clone(t, &in);
 }
 
-/* copy_sized() - a struct that may grow: what we do not know must be 0. Return: 0 or -errno. */
-static int copy_sized(struct task *t, void *to, size_t known, uint64_t from, uint64_t size)
-{
-	char rest[64];
-	int rc = sys_copy_in(t, to, from, MIN(size, known));
-
-	for (uint64_t at = known; !rc && at < size;) {
-		size_t n = MIN(sizeof(rest), size - at);
-
-		rc = sys_copy_in(t, rest, from + at, n);
-		for (size_t i = 0; !rc && i < n; i++)
-			if (rest[i])
-				return -E2BIG;
-		at += n;
-	}
-	return rc;
-}
-
 long sys_clone3(struct task *t, const uint64_t a[6])
 {
 	struct clone_args c = { 0 };
@@ -80,7 +62,7 @@ long sys_clone3(struct task *t, const uint64_t a[6])
 		return -E2BIG;
 	if (a[1] < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
-	rc = copy_sized(t, &c, sizeof(c), a[0], a[1]);
+	rc = sys_copy_sized(t, &c, sizeof(c), a[0], a[1]);
 	if (rc)
 		return rc;
 	if ((c.flags & CSIGNAL_MASK) || c.exit_signal > N_SIGNALS || c.cgroup)

@@ -235,17 +235,26 @@ long sys_sched_getattr(struct task *t, const uint64_t a[6])
 
 long sys_sched_setattr(struct task *t, const uint64_t a[6])
 {
-	struct attr_v0 attr;
+	struct {
+		struct attr_v0 v0;
+		uint32_t util_min, util_max; /* of version 1: for flags that are not there */
+	} attr = { 0 };
+	uint32_t size;
 	int rc;
 
 	if (!a[1] || (pid_t)a[0] < 0 || a[2])
 		return -EINVAL;
-	rc = sys_copy_in(t, &attr, a[1], sizeof(attr));
+	rc = sys_copy_in(t, &size, a[1], sizeof(size));
 	if (rc)
 		return rc;
-	if (attr.size && attr.size < sizeof(attr))
+	if (!size)
+		size = sizeof(attr.v0);
+	if (size < sizeof(attr.v0) || size > 4096)
 		return -E2BIG;
-	return set_policy(t, (pid_t)a[0], (int)attr.policy, (int)attr.priority);
+	rc = sys_copy_sized(t, &attr, sizeof(attr), a[1], size);
+	if (rc)
+		return rc;
+	return set_policy(t, (pid_t)a[0], (int)attr.v0.policy, (int)attr.v0.priority);
 }
 
 /* --- nice values --------------------------------------------------------------------------------
@@ -328,6 +337,7 @@ long sys_ioprio_set(struct task *t, const uint64_t a[6])
 {
 	unsigned int value = (unsigned int)a[2], class = value >> 13;
 	struct task *to;
+	int rc;
 
 	if ((int)a[0] != 1 || class > 3 || (class == 0 && (value & 0x1fff)))
 		return -EINVAL;
@@ -336,9 +346,11 @@ long sys_ioprio_set(struct task *t, const uint64_t a[6])
 	to = target(t, (pid_t)a[1]);
 	if (!to)
 		return -ESRCH;
-	to->ioprio = (int)value;
+	rc = owns(t, to) ? 0 : -EPERM;
+	if (!rc)
+		to->ioprio = (int)value;
 	task_put(to);
-	return 0;
+	return rc;
 }
 
 long sys_getcpu(struct task *t, const uint64_t a[6])

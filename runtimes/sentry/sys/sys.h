@@ -44,6 +44,11 @@ long sys_call(struct stub_thread *t, const struct stub_call *c);
 
 /* Fetching arguments. Each returns 0 or more, or -errno. */
 int sys_copy_in(struct task *t, void *to, uint64_t from, size_t len);
+/*
+ * sys_copy_sized() - a struct that may grow: at most @known bytes of @size; what we do not know
+ * must be 0, or it is -E2BIG.
+ */
+int sys_copy_sized(struct task *t, void *to, size_t known, uint64_t from, uint64_t size);
 int sys_copy_out(struct task *t, uint64_t to, const void *from, size_t len);
 /* sys_path() - a path name of at most PATH_MAX bytes with its 0. */
 int sys_path(struct task *t, uint64_t from, char buf[4096]);
