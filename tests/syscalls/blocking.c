@@ -480,6 +480,9 @@ static void test_limits(void)
 	is(CALL(SYS_pselect6, empty[0] + 1, readable(), NULL, NULL, &t, NULL), 0,
 	   "pselect6: its time is up");
 	t.tv_nsec = 20000000;
+	is(CALL(SYS_pselect6, -1, NULL, NULL, NULL, NULL, NULL), -EINVAL, "pselect6: EINVAL");
+	is(CALL(SYS_pselect6, 64, (&(uint64_t){ 1ull << 63 }), NULL, NULL, NULL, NULL), -EBADF,
+	   "pselect6: EBADF");
 	is(CALL(SYS_epoll_pwait, ep, buf, 1, 20, NULL, 8), 0, "epoll_pwait: its time is up");
 	is(CALL(SYS_epoll_pwait2, ep, buf, 1, &t, NULL, 8), 0, "epoll_pwait2: its time is up");
 	is(CALL(SYS_semtimedop, sem, &take, 1, &t), -EAGAIN, "semtimedop: its time is up");

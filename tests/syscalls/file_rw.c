@@ -172,6 +172,7 @@ static void test_limit(void)
 {
 	int fd = t_file("limit", "");
 	struct rlimit l = { 10, RLIM_INFINITY };
+	struct iovec v = { "x", 1 };
 
 	is(in_child({
 		   setrlimit(RLIMIT_FSIZE, &l);
@@ -180,6 +181,12 @@ static void test_limit(void)
 			   _exit(1);
 		   if (CALL(SYS_write, fd, "x", 1) != -EFBIG)
 			   _exit(2);
+		   if (CALL(SYS_writev, fd, &v, 1) != -EFBIG ||
+		       CALL(SYS_pwritev, fd, &v, 1, 10, 0) != -EFBIG ||
+		       CALL(SYS_pwritev2, fd, &v, 1, 10, 0, 0) != -EFBIG)
+			   _exit(4);
+		   if (CALL(SYS_truncate, "limit", 11) != -EFBIG)
+			   _exit(5);
 		   _exit(CALL(SYS_ftruncate, fd, 11) == -EFBIG ? 0 : 3);
 	   }),
 	   0, "%s: RLIMIT_FSIZE cuts, then EFBIG", on_what);

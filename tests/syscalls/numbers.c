@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "tests/syscalls/file_dirs.h"
 
@@ -44,6 +45,7 @@ static void test_gone(void)
 	} attr = { 48, 0, { 0 } };
 	struct timespec t;
 	pid_t pid = gone();
+	int fd;
 
 	is(CALL(SYS_tkill, pid, 0), -ESRCH, "tkill: ESRCH");
 	is(CALL(SYS_sched_getparam, pid, &param), -ESRCH, "sched_getparam: ESRCH");
@@ -56,6 +58,13 @@ static void test_gone(void)
 	is(CALL(SYS_rt_tgsigqueueinfo, pid, pid, 0, &info), -ESRCH, "rt_tgsigqueueinfo: ESRCH");
 	is(CALL(SYS_process_vm_writev, pid, &v, 1, &v, 1, 0), -ESRCH, "process_vm_writev: ESRCH");
 	is(CALL(SYS_wait4, (long)INT_MIN, NULL, 0, NULL), -ESRCH, "wait4: ESRCH");
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	fd = (int)CALL(SYS_pidfd_open, pid, 0);
+	waitpid(pid, NULL, 0);
+	is(CALL(SYS_pidfd_getfd, fd, 0, 0), -ESRCH, "pidfd_getfd: ESRCH");
+	close(fd);
 	is(CALL(SYS_fork) == 0 ? CALL(SYS_exit_group, 0) : 0, 0, "fork by its number");
 	wait(NULL);
 }
@@ -147,9 +156,77 @@ static void test_rights(void)
 	     "pidfd_send_signal: EPERM");
 	USER(CALL(SYS_pidfd_getfd, (int)CALL(SYS_pidfd_open, init, 0), 0, 0), -EPERM,
 	     "pidfd_getfd: EPERM");
+	USER(CALL(SYS_sched_setscheduler, 0, SCHED_FIFO, (&(struct sched_param){ 1 })), -EPERM,
+	     "sched_setscheduler: EPERM");
+	USER(CALL(SYS_sched_setattr, 0,
+		  (&(uint64_t[6]){ 48 | (uint64_t)SCHED_FIFO << 32, 0, 1ull << 32 }), 0),
+	     -EPERM, "sched_setattr: EPERM");
+	USER(CALL(SYS_get_robust_list, init, buf, buf + 8), -EPERM, "get_robust_list: EPERM");
+	USER(CALL(SYS_prctl, PR_SET_SECCOMP, 2, (&(struct {
+			  unsigned short n;
+			  void *p;
+		  }){ 1, &(uint64_t){ 0x7fff000000000006 } })),
+	     -EACCES, "prctl: EACCES");
+	USER(CALL(SYS_clone3, (&(uint64_t[10]){ [4] = SIGCHLD, [8] = (uintptr_t)&init, [9] = 1 }),
+		  80),
+	     -EPERM, "clone3: EPERM");
 	is(CALL(SYS_mlock2, NULL, 4096, 0), -ENOMEM, "mlock2: ENOMEM");
 	is(CALL(SYS_mlockall, MCL_CURRENT), 0, "mlockall");
 	is(CALL(SYS_munlockall), 0, "munlockall");
+}
+
+static void test_sockets(void)
+{
+	struct sockaddr_un dead = { .sun_family = AF_UNIX, .sun_path = "/tmp/numbers-dead" };
+	struct iovec v = { buf, 1 };
+	struct mmsghdr m = { .msg_hdr = { .msg_name = &dead,
+					  .msg_namelen = sizeof(dead),
+					  .msg_iov = &v,
+					  .msg_iovlen = 1 } };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), in = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	socklen_t wrong = (socklen_t)-1;
+
+	bind(fd, (struct sockaddr *)&dead, sizeof(dead));
+	is(CALL(SYS_listen, fd, 1), -EOPNOTSUPP, "listen: EOPNOTSUPP");
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	is(CALL(SYS_sendmsg, fd, &m.msg_hdr, 0), -ECONNREFUSED, "sendmsg: ECONNREFUSED");
+	is(CALL(SYS_sendmmsg, fd, &m, 1, 0), -ECONNREFUSED, "sendmmsg: ECONNREFUSED");
+	unlink(dead.sun_path);
+	is(CALL(SYS_socket, AF_UNIX, SOCK_STREAM | 0x100000, 0), -EINVAL, "socket: EINVAL");
+	is(CALL(SYS_sendto, fd, buf, 1, 0, &dead, 1000), -EINVAL, "sendto: EINVAL");
+	is(CALL(SYS_getsockname, fd, buf, &wrong), -EINVAL, "getsockname: EINVAL");
+	socketpair(AF_UNIX, SOCK_STREAM, 0, (int *)(void *)buf);
+	is(CALL(SYS_getpeername, *(int *)(void *)buf, buf + 8, &wrong), -EINVAL,
+	   "getpeername: EINVAL");
+	is(CALL(SYS_setsockopt, in, SOL_SOCKET, SO_KEEPALIVE, &one, 1), -EINVAL,
+	   "setsockopt: EINVAL");
+	is(CALL(SYS_getsockopt, in, SOL_SOCKET, SO_TYPE, &one, &wrong), -EINVAL,
+	   "getsockopt: EINVAL");
+	close(fd);
+	close(in);
+}
+
+/* What fcntl and mmap refuse of what they know. */
+static void test_control(void)
+{
+	struct flock far = { .l_type = F_RDLCK, .l_start = INT64_MAX, .l_len = 10 };
+	int p[2], memory = (int)CALL(SYS_memfd_create, "m", 0);
+
+	pipe(p);
+	write(p[1], buf, 4096);
+	write(p[1], buf, 4096);
+	is(CALL(SYS_fcntl, p[1], F_SETPIPE_SZ, 4096), -EBUSY, "fcntl: EBUSY");
+	is(CALL(SYS_fcntl, memory, F_ADD_SEALS, F_SEAL_GROW), -EPERM, "fcntl: EPERM");
+	is(CALL(SYS_fcntl, memory, F_SETLK, &far), -EOVERFLOW, "fcntl: EOVERFLOW");
+	is(CALL(SYS_mmap, NULL, 8192, PROT_READ, MAP_SHARED, memory, -4096L), -EOVERFLOW,
+	   "mmap: EOVERFLOW");
+	is(CALL(SYS_mmap, NULL, 4096, PROT_READ, MAP_SHARED_VALIDATE | 1 << 25, memory, 0),
+	   -EOPNOTSUPP, "mmap: EOPNOTSUPP");
+	is(CALL(SYS_getdents, open("/", O_RDONLY), buf, 1), -EINVAL, "getdents: EINVAL");
+	close(memory);
+	close(p[0]);
+	close(p[1]);
 }
 
 static void test_files(void)
@@ -181,6 +258,8 @@ int main(void)
 	test_gone();
 	test_unknown();
 	test_rights();
+	test_sockets();
+	test_control();
 	in_dirs(test_files);
 	return tap_done();
 }

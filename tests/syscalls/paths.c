@@ -207,7 +207,7 @@ static void prepare(void)
 	mkdir("rw", 0755);
 	if (mount("source", "rw", NULL, MS_BIND, NULL) ||
 	    mount("source", "ro", NULL, MS_BIND, NULL) ||
-	    mount(NULL, "ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
+	    mount(NULL, "ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC, NULL))
 		ok(false, "%s: a read-only mount: %s", on_what, strerror(errno));
 	chmod(".", 0755);
 	memset(long_name, 'n', sizeof(long_name) - 1);
@@ -348,6 +348,25 @@ static void test_owner(void)
 	   on_what);
 }
 
+/* What is open on a mount, and what a mount forbids. */
+static void test_mounts(void)
+{
+	int ro = open("ro/f", O_RDONLY), rw = open("rw/f", O_RDONLY);
+
+	is(CALL(SYS_fchmod, ro, 0600), -EROFS, "%s: fchmod: EROFS", on_what);
+	is(CALL(SYS_fchown, ro, 0, 0), -EROFS, "%s: fchown: EROFS", on_what);
+	is(CALL(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, ro, 0), -EPERM,
+	   "%s: mmap of what may not run: EPERM", on_what);
+	is(CALL(SYS_umount2, "rw", 0), -EBUSY, "%s: umount2 of what is in use: EBUSY", on_what);
+	close(rw);
+	close(ro);
+	is(CALL(SYS_umount2, "rw", MNT_EXPIRE), -EAGAIN, "%s: umount2: EAGAIN", on_what);
+	is(CALL(SYS_mount, NULL, "source", NULL, MS_REMOUNT | MS_BIND, NULL), -EINVAL,
+	   "%s: mount: no mount to change: EINVAL", on_what);
+	is(CALL(SYS_openat, AT_FDCWD, ".", O_TMPFILE | O_RDONLY, 0600), -EINVAL,
+	   "%s: openat: EINVAL", on_what);
+}
+
 static void run(void)
 {
 	prepare();
@@ -357,6 +376,7 @@ static void run(void)
 	test_removing();
 	test_sticky();
 	test_owner();
+	test_mounts();
 	is(CALL(SYS_umount2, "ro", MNT_DETACH), 0, "%s: umount2", on_what);
 	is(CALL(SYS_umount2, "rw", 0), 0, "%s: of another", on_what);
 	is(CALL(SYS_umount2, "rw", 0), -EINVAL, "%s: again: EINVAL", on_what);
