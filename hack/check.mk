@@ -4,7 +4,7 @@
 BATS    := $(sort $(wildcard tests/bats/*.bats))
 FOCUS   ?=
 PARTS   := check-lint check-unit check-proto check-install check-grpc check-bats check-critest \
-	check-syscalls check-fuzz-sample check-san
+	check-syscalls check-syscall-rows check-fuzz-sample check-san
 
 .PHONY: check check-programs check-bats check-install check-proto check-grpc check-critest \
 	check-kubelet check-vm check-san check-san-unit check-lint lint

@@ -3,7 +3,8 @@
  * Every x86-64 system call to 467: what happens to it, and what lacks.
  *
  * Numbers without a row (335 to 423) were never given out; they are ENOSYS.  `bulkhead-sentry
- * syscalls` prints this table, hack/ checks that a row which is not refused has a test.
+ * syscalls` prints this table, hack/check-syscall-rows checks that a row which is not
+ * refused is tested in all that it can answer.
  */
 #include <errno.h>
 #include <stdio.h>
