@@ -144,7 +144,8 @@ $(B)/obj/stub/%.o: %.S
 	$(call say,AS,$<)mkdir -p $(@D) && $(CC) -g -I. -c $< -o $@
 $(B)/bin/bulkhead-stub: $(STUB_O)
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) -nostdlib -static-pie -Wl,-z,noseparate-code \
-		-Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none -Wl,--gc-sections $^ -o $@
+		-Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none -Wl,--gc-sections \
+		-Wl,--strip-debug $^ -o $@ # each container has a copy in memory
 	$(Q)! readelf -rW $@ | grep R_X86_64 # it moves itself
 
 $(B)/bin/bulkhead-sentry: $(B)/obj/runtimes/sentry/main.o \

@@ -8,7 +8,9 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -78,7 +80,8 @@ static size_t kill_newborn(const struct hierarchies *all, const char *path)
  * signal_members() - one round.  Return: how many are left to wait for, or an error; this process
  * and what it cannot see (pid 0: another pid namespace) are errors before anything is signalled.
  */
-static int signal_members(const char *path, bool freeze, size_t *ret_count, struct error *err)
+static int signal_members(const char *path, bool freeze, size_t *ret_count, pid_t *ret_one,
+			  struct error *err)
 {
 	const struct hierarchies *all = hierarchies_get();
 	const struct hierarchy *freezer = freeze ? hierarchy_with("freezer") : NULL;
@@ -103,9 +106,22 @@ static int signal_members(const char *path, bool freeze, size_t *ret_count, stru
 			process_kill(pids[i], SIGKILL);
 	if (all->version == 1 && (freeze || *ret_count > 0))
 		thaw_all(path);
+	*ret_one = rc == 0 && *ret_count > 0 ? pids[*ret_count - 1] : 0;
 	if (rc == 0 && *ret_count == 0)
 		*ret_count = kill_newborn(all, path);
 	return rc;
+}
+
+/* wait_for() - until @pid (0: nobody known) has ended, but for @pause_us at most. */
+static void wait_for(pid_t pid, useconds_t pause_us)
+{
+	int fd cleanup_close = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (fd < 0)
+		usleep(MIN(pause_us, (useconds_t)PAUSE_MIN_US));
+	else
+		poll(&p, 1, (int)(pause_us / 1000) + 1);
 }
 
 int cgroup_kill(const char *path, int timeout_ms, struct error *err)
@@ -116,7 +132,8 @@ int cgroup_kill(const char *path, int timeout_ms, struct error *err)
 
 	for (int round = 0;; round++) {
 		struct error why = ERROR_INIT;
-		int rc = signal_members(path, round % 4 == 3, &left, &why);
+		pid_t one = 0;
+		int rc = signal_members(path, round % 4 == 3, &left, &one, &why);
 
 		if (rc == -ENOENT)
 			return 0; /* gone, and its processes before it */
@@ -130,7 +147,7 @@ int cgroup_kill(const char *path, int timeout_ms, struct error *err)
 				"cgroup %s: %zu processes did not end in %d ms after "
 				"SIGKILL; they may hang in the kernel (see /proc/PID/stack)",
 				path, left, timeout_ms);
-		usleep(pause_us);
-		pause_us = MIN(pause_us * 2, PAUSE_MAX_US);
+		wait_for(one, pause_us);
+		pause_us = MIN(pause_us * 2, (useconds_t)PAUSE_MAX_US);
 	}
 }

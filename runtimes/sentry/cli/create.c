@@ -3,6 +3,7 @@
  * `create` and `run`: a container from a bundle.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "runtimes/sentry/cli/console.h"
@@ -74,7 +75,9 @@ int cli_run(const struct cli *c, int argc, char **argv)
 		return 0;
 	code = lifecycle_wait(r.pid);
 	console_detach();
-	if (!w.keep && lifecycle_delete(c, w.o.id, true, &err) < 0)
+	if (w.o.once && strcmp(r.id, r.sandbox) == 0)
+		lifecycle_forget(c, &r); /* the sentry has ended with it */
+	else if (!w.keep && lifecycle_delete(c, w.o.id, true, &err) < 0)
 		cli_fail(c, &err);
 	return code;
 }

@@ -41,7 +41,7 @@ static int run(const struct cli *c, const struct default_spec *d, bool trace)
 	}
 	code = lifecycle_wait(r.pid);
 	console_detach();
-	lifecycle_delete(c, id, true, &err);
+	lifecycle_forget(c, &r); /* the sentry has ended with it */
 	return code;
 }
 

@@ -127,7 +127,7 @@ static int open_network(const struct launching *l, int *ret, struct error *err)
 	return *ret < 0 ? error_errno(err, errno, "open %s", l->spec->network_path) : 0;
 }
 
-static int start_helper(struct launching *l, int sock, struct error *err)
+int launch_helper(struct launching *l, struct error *err)
 {
 	bool own = l->spec->network == SPEC_NEW || strcmp(l->cli->network, "none") == 0;
 	bool raw = l->spec->process.bounding >> CAP_NET_RAW & 1;
@@ -149,13 +149,15 @@ static int start_helper(struct launching *l, int sock, struct error *err)
 	s.program = program;
 	s.argv = argv;
 	s.stdio[2] = l->log;
-	s.extra_fds = &sock;
+	s.extra_fds = &l->helper;
 	s.n_extra_fds = 1;
 	s.ns_fds = own ? NULL : ns >= 0 ? &ns : &l->outside;
 	s.n_ns_fds = !own;
 	s.cgroups = &l->cgroups;
 	s.new_session = true;
-	return spawn_start(&s, &pid, NULL, err);
+	rc = spawn_start(&s, &pid, NULL, err);
+	close_fd(&l->helper);
+	return rc;
 }
 
 static int start_sentry(struct launching *l, const int *socks, int sync, int helper,
@@ -291,13 +293,11 @@ int launch_sandbox(struct launching *l, struct error *err)
 		rc = start_sentry(l, sentry, sync[1], helper[0], err);
 	if (rc == 0)
 		rc = start_gofer(l, gofer, err);
-	if (rc == 0)
-		rc = start_helper(l, helper[1], err);
-	launch_close(helper, 2);
+	close_fd(&helper[0]);
 	close_fd(&sync[1]);
 	launch_close(sentry, GOFER_CONNECTIONS);
 	launch_close(gofer, GOFER_CONNECTIONS);
-	close_fd(&l->log);
+	l->helper = helper[1];
 	l->sync = sync[0];
 	return rc;
 }

@@ -5,6 +5,8 @@
 #ifndef SENTRY_CLI_LAUNCH_H
 #define SENTRY_CLI_LAUNCH_H
 
+#include <pthread.h>
+
 #include "base/fork.h"
 #include "runtimes/sentry/boot/control.h"
 #include "runtimes/sentry/boot/spec.h"
@@ -25,12 +27,18 @@ struct launching {
 	int *trees; /* descriptors of the root and of the sources of bind mounts, in order */
 	size_t n_trees;
 	size_t n_given; /* those that the gofer was started with */
+	pthread_t preparer;
+	bool preparing; /* it runs */
+	int nowhere;	/* a network without anything in it, or -errno */
+	int helper;	/* what the socket helper is started with; -1: it was */
 	int outside;	/* our network, while we are where there is none; -1: we are in it */
 	int log;	/* of the pod's processes, while they are started */
 	int sync;	/* to a sentry that still starts; -1: none */
 };
 
-#define LAUNCHING_INIT .cgroups = FORK_CGROUPS_INIT, .outside = -1, .log = -1, .sync = -1
+#define LAUNCHING_INIT                                                                       \
+	.cgroups = FORK_CGROUPS_INIT, .nowhere = -1, .helper = -1, .outside = -1, .log = -1, \
+	.sync = -1
 
 /*
  * launch() - a container, and first gofer, sentry and socket helper if it is the @sandbox of its
@@ -38,6 +46,12 @@ struct launching {
  * would live on.  The stand-in is a child of the caller.
  */
 int launch(struct launching *l, bool sandbox, struct error *err);
+/* launch_prepare() - before launch() of a sandbox: what can be made while the caller does more. */
+void launch_prepare(struct launching *l);
+/* launch_finish() - in any case at the end. */
+void launch_finish(struct launching *l);
+/* launch_helper() - of launch(): the socket helper of a new sandbox. */
+int launch_helper(struct launching *l, struct error *err);
 /* launch_sandbox() - of launch(): l->sync tells when the sentry serves. */
 int launch_sandbox(struct launching *l, struct error *err);
 /* launch_sandbox_ids() - of launch(): the sentry has its namespaces, and gets ids in them. */

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
+#include "base/thread.h"
 #include "runtimes/gofer/client.h"
 #include "runtimes/sentry/boot/boot.h"
 #include "runtimes/sentry/cli/seccomp.h"
@@ -112,24 +113,55 @@ static int serve_trees(struct launching *l, struct control_request *rq, struct e
 
 /* --- a network without anything in it --------------------------------------------------------- */
 
+static void *make_nowhere(void *data)
+{
+	struct launching *l = data;
+
+	l->nowhere = unshare(CLONE_NEWNET) < 0
+			     ? -errno
+			     : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	return NULL;
+}
+
+void launch_prepare(struct launching *l)
+{
+	l->preparing = thread_start_joinable(&l->preparer, make_nowhere, l) == 0;
+	if (!l->preparing)
+		l->nowhere = -EAGAIN;
+}
+
+static void await_prepared(struct launching *l)
+{
+	if (l->preparing)
+		pthread_join(l->preparer, NULL);
+	l->preparing = false;
+}
+
+void launch_finish(struct launching *l)
+{
+	await_prepared(l);
+	close_fd(&l->nowhere);
+}
+
 /* enter_nowhere() - where a sandbox's processes are, or to be: a new one for a new pod. */
 static int enter_nowhere(struct launching *l, bool new, struct error *err)
 {
-	int there cleanup_close = -1;
 	char path[64];
 
 	l->outside = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (l->outside < 0)
 		return error_errno(err, errno, "open /proc/self/ns/net");
-	if (new)
-		return unshare(CLONE_NEWNET) < 0
-			       ? error_errno(err, errno,
-					     "make an empty network namespace (root is needed)")
-			       : 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", l->record->sentry);
-	there = open(path, O_RDONLY | O_CLOEXEC);
-	if (there < 0 || setns(there, CLONE_NEWNET) < 0)
-		return error_errno(err, errno, "enter %s", path);
+	if (new) {
+		await_prepared(l);
+	} else {
+		snprintf(path, sizeof(path), "/proc/%d/ns/net", l->record->sentry);
+		l->nowhere = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (l->nowhere < 0)
+		return error_errno(err, l->nowhere == -1 ? errno : -l->nowhere,
+				   "make an empty network namespace (root is needed)");
+	if (setns(l->nowhere, CLONE_NEWNET) < 0)
+		return error_errno(err, errno, "enter an empty network namespace");
 	return 0;
 }
 
@@ -221,13 +253,12 @@ int launch_memory_file(const char *text, size_t len, struct error *err)
 
 /* --- the container ---------------------------------------------------------------------------- */
 
-static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct error *err)
+static int begin_zygote(struct launching *l, struct launch_work **ret, struct error *err)
 {
 	char *program cleanup_free = NULL;
 	char path[64];
 	int user_ns cleanup_close = -1;
 	struct launch z = LAUNCH_INIT;
-	struct launched got;
 	int rc = launch_program("bulkhead-stub", &program, err);
 
 	if (rc < 0)
@@ -245,7 +276,14 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	z.strict = l->cli->strict;
 	z.set_oom_score_adj = l->spec->process.has_oom_score_adj;
 	z.oom_score_adj = l->spec->process.oom_score_adj;
-	rc = launch_zygote(&z, &got, err);
+	return launch_zygote_begin(&z, ret, err);
+}
+
+static int end_zygote(struct launch_work *w, int fds[CONTROL_CREATE_FDS], struct error *err)
+{
+	struct launched got;
+	int rc = launch_zygote_end(w, &got, err);
+
 	if (rc < 0)
 		return rc;
 	fds[CONTROL_FD_ZYGOTE] = got.pidfd;
@@ -254,24 +292,44 @@ static int start_zygote(struct launching *l, int fds[CONTROL_CREATE_FDS], struct
 	return MIN(fds[CONTROL_FD_PROC], 0);
 }
 
-/* start_for() - what the sentry is told of; @fds: enum control_create_fd. */
+static int start_standin(struct launching *l, int fds[CONTROL_CREATE_FDS], struct error *err)
+{
+	int rc = launch_stdio(l->stdio, &fds[CONTROL_FD_STDIN], err);
+
+	if (rc == 0)
+		rc = launch_standin(l->stdio, l->has_tty, &l->cgroups, &fds[CONTROL_FD_STANDIN],
+				    &l->record->pid, err);
+	if (rc == 0)
+		process_start_time(l->record->pid, &l->record->pid_start);
+	return rc;
+}
+
+/*
+ * start_for() - what the sentry is told of; @fds: enum control_create_fd.  The zygote takes
+ * longest: other processes are started while it is on its way.
+ */
 static int start_for(struct launching *l, int fds[CONTROL_CREATE_FDS], struct error *err)
 {
-	int rc;
+	struct launch_work *zygote = NULL;
+	int rc = 0;
 
 	fds[CONTROL_FD_CONFIG] = fcntl(l->config, F_DUPFD_CLOEXEC, 0);
 	if (fds[CONTROL_FD_CONFIG] < 0)
 		return error_errno(err, errno, "copy a descriptor");
-	rc = launch_stdio(l->stdio, &fds[CONTROL_FD_STDIN], err);
-	if (rc == 0)
-		rc = launch_standin(l->stdio, l->has_tty, &l->cgroups, &fds[CONTROL_FD_STANDIN],
-				    &l->record->pid, err);
-	if (rc < 0)
-		return rc;
-	process_start_time(l->record->pid, &l->record->pid_start);
 	if (l->sync >= 0)
 		rc = launch_sandbox_ids(l, err);
-	return rc < 0 ? rc : start_zygote(l, fds, err);
+	if (rc == 0)
+		rc = begin_zygote(l, &zygote, err);
+	if (rc == 0 && l->sync >= 0)
+		rc = launch_helper(l, err);
+	if (rc == 0)
+		rc = launch_zygote_go(zygote, err);
+	if (rc == 0)
+		rc = start_standin(l, fds, err);
+	if (rc == 0)
+		return end_zygote(zygote, fds, err);
+	launch_zygote_abandon(zygote);
+	return rc;
 }
 
 /* create() - everything is there: the sentry makes a container of it. */
@@ -316,6 +374,8 @@ int launch(struct launching *l, bool sandbox, struct error *err)
 	if (rc == 0)
 		rc = create(l, sandbox, fds, err);
 	launch_close(fds, ARRAY_LEN(fds));
+	close_fd(&l->helper);
+	close_fd(&l->log);
 	launch_close(l->trees, l->n_trees);
 	free(steal_ptr(l->trees));
 	close_fd(&l->sync);

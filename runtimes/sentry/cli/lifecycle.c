@@ -135,10 +135,13 @@ static int launch_all(const struct cli *c, const struct create_options *o, struc
 	bool sandbox = strcmp(l->id, l->record->sandbox) == 0;
 	int rc = sandbox ? 0 : join_sandbox(c, l->record, err);
 
+	if (rc == 0 && sandbox)
+		launch_prepare(l);
 	if (rc == 0)
 		rc = make_cgroup(c, o, l->spec, l->record, &l->cgroups, err);
 	if (rc == 0)
 		rc = launch(l, sandbox, err);
+	launch_finish(l);
 	fork_cgroups_close(&l->cgroups);
 	if (rc == 0)
 		rc = hooks_run(l->spec->hooks, "prestart", l->record, "created", err);
@@ -293,12 +296,16 @@ static int stop(const struct cli *c, const struct record *r, struct error *err)
 	return 0;
 }
 
-static void forget(const struct cli *c, const struct record *r)
+static void tell_sentry(const struct cli *c, const struct record *r)
 {
 	struct control_request rq;
 
 	if (control_request_init(&rq, CONTROL_DELETE, r->id, NULL) == 0)
 		record_call(c, r, &rq, NULL, 0, NULL, NULL, NULL);
+}
+
+void lifecycle_forget(const struct cli *c, const struct record *r)
+{
 	if (strcmp(r->id, r->sandbox) == 0)
 		launch_end(r);
 	else if (record_process_alive(r->pid, r->pid_start))
@@ -333,6 +340,7 @@ int lifecycle_delete(const struct cli *c, const char *id, bool force, struct err
 		rc = stop(c, &r, err);
 	if (rc < 0 && strcmp(r.id, r.sandbox) != 0)
 		return rc;
-	forget(c, &r);
+	tell_sentry(c, &r);
+	lifecycle_forget(c, &r);
 	return 0;
 }

@@ -28,6 +28,8 @@ int lifecycle_start(const struct cli *c, const struct record *r, struct error *e
 int lifecycle_wait(pid_t standin);
 /* lifecycle_delete() - a stopped container; @force: stopped first. */
 int lifecycle_delete(const struct cli *c, const char *id, bool force, struct error *err);
+/* lifecycle_forget() - takes away what is left of a container that the sentry knows no more. */
+void lifecycle_forget(const struct cli *c, const struct record *r);
 /* lifecycle_write_pid() - a --pid-file, never half-written. */
 int lifecycle_write_pid(const char *path, pid_t pid, struct error *err);
 

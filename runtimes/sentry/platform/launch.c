@@ -45,8 +45,9 @@
 #define ZYGOTE_NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
 
 /* What helper and zygote work with; memory of the launcher, shared with the helper. */
-struct work {
-	const struct launch *launch;
+struct launch_work {
+	struct launch launch;
+	pid_t helper; /* 0: none runs */
 	int exe, go[2], status[2];
 	uid_t stub_uid;
 	gid_t stub_gid;
@@ -70,7 +71,7 @@ static int set_ids(uid_t uid, gid_t gid)
 	return (int)syscall(SYS_setresuid, uid, uid, uid);
 }
 
-static void zygote_fail(const struct work *w)
+static void zygote_fail(const struct launch_work *w)
 {
 	int32_t code = -errno;
 
@@ -134,9 +135,9 @@ static int keep_only(int exe, int status)
 	return (int)syscall(SYS_close_range, EXE_FD + 1, ~0u, 0);
 }
 
-static void zygote_run(const struct work *w)
+static void zygote_run(const struct launch_work *w)
 {
-	char *strict = w->launch->strict ? (char *)"strict" : NULL;
+	char *strict = w->launch.strict ? (char *)"strict" : NULL;
 	char *const argv[] = { (char *)"bulkhead-stub", strict, NULL }, *const envp[] = { NULL };
 	char go;
 
@@ -160,14 +161,14 @@ static void zygote_run(const struct work *w)
 /* --- the helper
  * ----------------------------------------------------------------------------------- */
 
-static void helper_fail(struct work *w, const char *what)
+static void helper_fail(struct launch_work *w, const char *what)
 {
 	w->errnum = errno;
 	w->failed = what;
 	_exit(1);
 }
 
-static void put(struct work *w, const char *file, const char *text)
+static void put(struct launch_work *w, const char *file, const char *text)
 {
 	char path[64];
 	int fd;
@@ -192,9 +193,9 @@ static int raise_capabilities(void)
 	return (int)syscall(SYS_capset, &h, d);
 }
 
-static void become_owner(struct work *w)
+static void become_owner(struct launch_work *w)
 {
-	const struct launch *l = w->launch;
+	const struct launch *l = &w->launch;
 
 	if (l->pid_ns >= 0 && setns(l->pid_ns, CLONE_NEWPID) < 0)
 		helper_fail(w, "enter the sentry's pid namespace");
@@ -210,17 +211,17 @@ static void become_owner(struct work *w)
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
-static void helper_run(struct work *w)
+static void helper_run(struct launch_work *w)
 {
-	const struct work own = *w; /* the launcher closes its ends and says so in *w */
+	const struct launch_work own = *w; /* the launcher closes its ends and says so in *w */
 	char map[64];
 	long pid;
 
-	if (fork_join(w->launch->cgroups) < 0)
+	if (fork_join(w->launch.cgroups) < 0)
 		helper_fail(w, "join cgroup");
 	become_owner(w);
 	pid = syscall(SYS_clone,
-		      ZYGOTE_NAMESPACES | (own.launch->share_network ? 0 : CLONE_NEWNET) |
+		      ZYGOTE_NAMESPACES | (own.launch.share_network ? 0 : CLONE_NEWNET) |
 			      CLONE_PIDFD | SIGCHLD,
 		      0, &w->pidfd, 0, 0);
 	if (pid < 0)
@@ -264,15 +265,22 @@ static int seal_program(const char *path, struct error *err)
 	return steal_fd(&fd);
 }
 
-static int run_helper(struct work *w, struct error *err)
+static int start_helper(struct launch_work *w, struct error *err)
+{
+	w->helper = fork_into(w->launch.cgroups, CLONE_FILES);
+	if (w->helper < 0)
+		return error_errno(err, errno, "fork");
+	if (w->helper == 0)
+		helper_run(w);
+	return 0;
+}
+
+static int await_helper(struct launch_work *w, struct error *err)
 {
 	int status;
-	pid_t helper = fork_into(w->launch->cgroups, CLONE_FILES);
+	pid_t helper = w->helper;
 
-	if (helper < 0)
-		return error_errno(err, errno, "fork");
-	if (helper == 0)
-		helper_run(w);
+	w->helper = 0;
 	while (waitpid(helper, &status, 0) < 0)
 		if (errno != EINTR)
 			return error_errno(err, errno, "wait");
@@ -291,9 +299,9 @@ static int write_number(const char *path, long number, struct error *err)
 	return 0;
 }
 
-static int place(const struct work *w, struct error *err)
+static int place(const struct launch_work *w, struct error *err)
 {
-	const struct launch *l = w->launch;
+	const struct launch *l = &w->launch;
 	char path[64];
 
 	if (!l->set_oom_score_adj)
@@ -303,15 +311,11 @@ static int place(const struct work *w, struct error *err)
 }
 
 /* The pipe ends when the filter is there, or says why it is not. */
-static int await_filter(struct work *w, struct error *err)
+static int await_filter(struct launch_work *w, struct error *err)
 {
 	int32_t code = 0;
 	ssize_t n;
 
-	close_fd(&w->status[1]);
-	close_fd(&w->go[0]);
-	if (write(w->go[1], "g", 1) != 1)
-		return error_errno(err, errno, "start the zygote");
 	do {
 		n = read(w->status[0], &code, sizeof(code));
 	} while (n < 0 && errno == EINTR);
@@ -320,16 +324,8 @@ static int await_filter(struct work *w, struct error *err)
 	return 0;
 }
 
-static int make(struct work *w, struct launched *ret, struct error *err)
+static int take_listener(struct launch_work *w, struct launched *ret, struct error *err)
 {
-	int rc = run_helper(w, err);
-
-	if (!rc)
-		rc = place(w, err);
-	if (!rc)
-		rc = await_filter(w, err);
-	if (rc)
-		return rc;
 	ret->listener = (int)syscall(SYS_pidfd_getfd, w->pidfd, STUB_FD_FIRST, 0);
 	if (ret->listener < 0)
 		return error_errno(err, errno, "take the zygote's listener");
@@ -338,30 +334,95 @@ static int make(struct work *w, struct launched *ret, struct error *err)
 	return 0;
 }
 
-int launch_zygote(const struct launch *l, struct launched *ret, struct error *err)
+int launch_zygote_begin(const struct launch *l, struct launch_work **ret, struct error *err)
 {
-	struct work *w =
+	struct launch_work *w =
 		mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int rc;
 
 	if (w == MAP_FAILED)
 		return error_errno(err, errno, "mmap");
-	*w = (struct work){ .launch = l, .pidfd = -1, .go = { -1, -1 }, .status = { -1, -1 } };
+	*w = (struct launch_work){
+		.launch = *l, .pidfd = -1, .go = { -1, -1 }, .status = { -1, -1 }
+	};
 	w->stub_uid = l->stub_uid == (uid_t)-1 ? geteuid() : l->stub_uid;
 	w->stub_gid = l->stub_gid == (gid_t)-1 ? getegid() : l->stub_gid;
+	/* the helper shares our table: what the caller closes meanwhile would be closed for it too
+	 */
+	w->launch.user_ns = l->user_ns < 0 ? -1 : fcntl(l->user_ns, F_DUPFD_CLOEXEC, 0);
+	w->launch.pid_ns = l->pid_ns < 0 ? -1 : fcntl(l->pid_ns, F_DUPFD_CLOEXEC, 0);
 	w->exe = rc = seal_program(l->program, err);
 	if (rc >= 0 && (pipe2(w->go, O_CLOEXEC) < 0 || pipe2(w->status, O_CLOEXEC) < 0))
 		rc = error_errno(err, errno, "pipe");
 	if (rc >= 0)
-		rc = make(w, ret, err);
-	if (rc < 0 && w->pid > 0)
-		process_kill(w->pid, SIGKILL);
+		rc = start_helper(w, err);
+	if (rc < 0)
+		launch_zygote_abandon(w);
+	else
+		*ret = w;
+	return MIN(rc, 0);
+}
+
+int launch_zygote_go(struct launch_work *w, struct error *err)
+{
+	int rc = await_helper(w, err);
+
+	if (rc == 0)
+		rc = place(w, err);
+	close_fd(&w->status[1]);
+	close_fd(&w->go[0]);
+	if (rc == 0 && write(w->go[1], "g", 1) != 1)
+		rc = error_errno(err, errno, "start the zygote");
+	return rc;
+}
+
+static void discard(struct launch_work *w)
+{
 	close_fd(&w->exe);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&w->go[i]);
 		close_fd(&w->status[i]);
 	}
 	close_fd(&w->pidfd);
+	close_fd(&w->launch.user_ns);
+	close_fd(&w->launch.pid_ns);
 	munmap(w, sizeof(*w));
-	return rc < 0 ? rc : 0;
+}
+
+int launch_zygote_end(struct launch_work *w, struct launched *ret, struct error *err)
+{
+	int rc = await_filter(w, err);
+
+	if (rc == 0)
+		rc = take_listener(w, ret, err);
+	if (rc < 0)
+		launch_zygote_abandon(w);
+	else
+		discard(w);
+	return rc;
+}
+
+void launch_zygote_abandon(struct launch_work *w)
+{
+	if (!w)
+		return;
+	if (w->helper > 0)
+		await_helper(w, NULL);
+	if (w->pid > 0)
+		process_kill(w->pid, SIGKILL);
+	discard(w);
+}
+
+int launch_zygote(const struct launch *l, struct launched *ret, struct error *err)
+{
+	struct launch_work *w;
+	int rc = launch_zygote_begin(l, &w, err);
+
+	if (rc < 0)
+		return rc;
+	rc = launch_zygote_go(w, err);
+	if (rc == 0)
+		return launch_zygote_end(w, ret, err);
+	launch_zygote_abandon(w);
+	return rc;
 }

@@ -51,4 +51,16 @@ struct launched {
  */
 int launch_zygote(const struct launch *l, struct launched *ret, struct error *err);
 
+/*
+ * The same in three steps, between which the caller may do other things: launch_zygote_begin()
+ * starts a process that makes the zygote; launch_zygote_go() waits for it and lets the zygote go
+ * on; launch_zygote_end() waits for the filter, and takes @w whatever it returns.
+ * launch_zygote_abandon() - instead of a later step; @w may be NULL.
+ */
+struct launch_work;
+int launch_zygote_begin(const struct launch *l, struct launch_work **ret, struct error *err);
+int launch_zygote_go(struct launch_work *w, struct error *err);
+int launch_zygote_end(struct launch_work *w, struct launched *ret, struct error *err);
+void launch_zygote_abandon(struct launch_work *w);
+
 #endif
