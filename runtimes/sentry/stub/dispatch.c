@@ -76,6 +76,7 @@ static int64_t ask_sentry(struct slot *s, struct ucontext *uc, uint32_t nr, cons
 	window_prepare(s, nr, a);
 	switch (channel_exchange(s, CHANNEL_CALL)) {
 	case CHANNEL_CLONE:
+		window_finish(s, 0);
 		return clone_make(s, uc, nr);
 	case CHANNEL_RETURN:
 		s->blocked.regs[0] = 0; /* a restart would be the sentry's */

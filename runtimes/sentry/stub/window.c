@@ -9,6 +9,8 @@
 #include "runtimes/sentry/stub/stub.h"
 
 #define PATH_BYTES     256u
+#define CLONE3_BYTES   88u /* that Linux has */
+#define RUSAGE_BYTES   144u
 #define STAT_BYTES     144u
 #define EPOLL_BYTES    12u
 #define EPOLL_EVENTS   64u /* the sentry gives no more at once */
@@ -245,9 +247,25 @@ static void of_events(struct slot *s, uint32_t nr, const uint64_t a[6])
 	}
 }
 
+static bool of_processes(struct slot *s, uint32_t nr, const uint64_t a[6])
+{
+	switch (nr) {
+	case __NR_clone3:
+		add(s, a[0], a[1] < CLONE3_BYTES ? a[1] : CLONE3_BYTES, IN);
+		return true;
+	case __NR_wait4:
+		add(s, a[1], sizeof(uint32_t), OUT);
+		add(s, a[3], RUSAGE_BYTES, OUT);
+		return true;
+	default:
+		return false;
+	}
+}
+
 void window_prepare(struct slot *s, uint32_t nr, const uint64_t a[6])
 {
-	if (!of_data(s, nr, a) && !of_names(s, nr, a) && !of_sockets(s, nr, a))
+	if (!of_data(s, nr, a) && !of_names(s, nr, a) && !of_sockets(s, nr, a) &&
+	    !of_processes(s, nr, a))
 		of_events(s, nr, a);
 }
 
