@@ -109,8 +109,8 @@ static void test_select(void)
 	write(p[1], "x", 1);
 	FD_SET(p[0], &in);
 	is(CALL(SYS_pselect6, p[0] + 1, &in, NULL, NULL, &ts, NULL), 1, "pselect6");
-	FD_SET(99, &in);
-	is(CALL(SYS_select, 100, &in, NULL, NULL, NULL), -EBADF, "select: EBADF");
+	FD_SET(40, &in); /* beyond its table Linux does not look */
+	is(CALL(SYS_select, 41, &in, NULL, NULL, NULL), -EBADF, "select: EBADF");
 	is(CALL(SYS_select, -1, &in, NULL, NULL, NULL), -EINVAL, "select: EINVAL");
 	is(CALL(SYS_select, 1, &in, NULL, NULL, &bad), -EINVAL, "a negative time: EINVAL");
 	is(CALL(SYS_select, 1, BAD, NULL, NULL, NULL), -EFAULT, "select: EFAULT");
