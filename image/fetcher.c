@@ -191,6 +191,11 @@ static int decode(const struct json *j, const int fds[2], struct fetcher_message
 		m->kind = FETCHER_LAYER;
 		return 0;
 	}
+	if (strcmp(type, "progress") == 0) {
+		m->kind = FETCHER_PROGRESS;
+		m->bytes = (uint64_t)MAX(json_get_int(j, "bytes", 0), 0);
+		return 0;
+	}
 	if (strcmp(type, "manifest") != 0)
 		return error_set(err, EPROTO, "bulkhead-fetch sent an unknown message");
 	m->kind = FETCHER_MANIFEST;

@@ -18,11 +18,12 @@ struct fetcher {
 
 /* What it says.  Everything is hostile and was checked. */
 struct fetcher_message {
-	enum { FETCHER_MANIFEST, FETCHER_LAYER, FETCHER_ERROR } kind;
+	enum { FETCHER_MANIFEST, FETCHER_LAYER, FETCHER_PROGRESS, FETCHER_ERROR } kind;
 	char digest[DIGEST_MAX];	/* of what was asked, or of the layer; "" when none */
 	struct strbuf manifest, config; /* FETCHER_MANIFEST */
 	struct strlist names;		/* of an image from an archive */
 	bool more;			/* the archive has another one */
+	uint64_t bytes;			/* FETCHER_PROGRESS */
 	struct error err;		/* FETCHER_ERROR */
 	bool unavailable;
 };

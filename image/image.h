@@ -64,6 +64,20 @@ struct image_auth {
 int image_pull(struct image_store *store, const char *name, const struct image_auth *auth,
 	       int cancel_fd, struct image **ret, struct error *err);
 
+/* A layer of a pull under way. */
+struct image_progress {
+	char digest[160];
+	uint64_t size, bytes; /* compressed: in all, and fetched so far */
+	bool done;	      /* unpacked, or here before */
+};
+
+/*
+ * image_pull_progress() - copy how far pulls of @name are.  Return: layers, to be freed by the
+ * caller in *ret (NULL when nothing is known: no such pull, or not yet).
+ */
+size_t image_pull_progress(struct image_store *store, const char *name,
+			   struct image_progress **ret);
+
 /*
  * image_import() - all images of the archive @fd (a regular file: an OCI layout, or what docker
  * saves), verified and unpacked as those of a pull.  @name is what messages call it.

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 
 #include "base/fd.h"
@@ -135,6 +136,7 @@ static void pull_destroy(struct pull *p)
 	auth_finish(&p->auth);
 	image_ref_finish(&p->ref);
 	image_put(p->result);
+	free(p->layers);
 	free(p->name);
 	free(p);
 }
@@ -284,6 +286,52 @@ int image_pull(struct image_store *s, const char *name, const struct image_auth 
 	return leave(p, rc, ret, err);
 }
 
+/* --- progress --------------------------------------------------------------------------------- */
+
+void pull_progress_add(struct pull *p, const char *digest, uint64_t size)
+{
+	struct image_progress *l;
+
+	pthread_mutex_lock(&p->store->lock);
+	p->layers = xrealloc(p->layers, p->n_layers + 1, sizeof(*p->layers));
+	l = &p->layers[p->n_layers++];
+	*l = (struct image_progress){ .size = size };
+	snprintf(l->digest, sizeof(l->digest), "%s", digest);
+	pthread_mutex_unlock(&p->store->lock);
+}
+
+void pull_progress_set(struct pull *p, size_t index, uint64_t bytes, bool done)
+{
+	struct image_progress *l;
+
+	pthread_mutex_lock(&p->store->lock);
+	l = &p->layers[index];
+	l->bytes = done ? l->size : MIN(bytes, l->size);
+	l->done = done;
+	pthread_mutex_unlock(&p->store->lock);
+}
+
+size_t image_pull_progress(struct image_store *s, const char *name, struct image_progress **ret)
+{
+	char *full cleanup_free = NULL;
+	struct pull *p;
+	size_t n = 0;
+
+	*ret = NULL;
+	if (image_normalize(name, &full, NULL) < 0)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	list_for_each(p, &s->pulls, link) {
+		if (p->n_layers == 0 || strcmp(p->name, full) != 0)
+			continue;
+		n = p->n_layers;
+		*ret = xmemdup(p->layers, n * sizeof(**ret));
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 /* --- imports ---------------------------------------------------------------------------------- */
 
 /* Enter @p among the pulls, so that it hears of layers; nobody joins what has no waiters. */
@@ -343,11 +391,13 @@ int image_import(struct image_store *s, int fd, const char *name, int cancel_fd,
 		rc = error_errno(err, errno, "import %s: eventfd", name);
 	do {
 		p.archive_more = false;
+		p.n_layers = 0;
 		if (rc == 0)
 			rc = import_one(s, &p, ret_ids, err);
 		p.archive_index++;
 	} while (rc == 0 && p.archive_more);
 	close_fd(&p.cancel_fd);
 	close_fd(&p.wake_fd);
+	free(p.layers);
 	return rc;
 }

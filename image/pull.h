@@ -33,7 +33,14 @@ struct pull {
 	bool done;
 	struct image *result;
 	struct error err;
+	struct image_progress *layers; /* of the image, once they are known */
+	size_t n_layers;
 };
+
+/* pull_progress_add() - a layer of @p's image that is on its way, or was here already. */
+void pull_progress_add(struct pull *p, const char *digest, uint64_t size);
+/* pull_progress_set() - how much of layer @index is here; that it is @done. */
+void pull_progress_set(struct pull *p, size_t index, uint64_t bytes, bool done);
 
 /* pull_run() - do it (pull_job.c).  Return: 0 with a reference in *ret. */
 int pull_run(struct pull *p, struct image **ret, struct error *err);

@@ -173,6 +173,8 @@ static void make_parts(struct job *j)
 		if (strlist_has(&seen, diff_id))
 			continue;
 		strlist_add(&seen, diff_id);
+		pull_progress_add(j->pull, j->manifest.layers[i].digest,
+				  j->manifest.layers[i].size_bytes);
 		j->parts[j->n_parts++] = (struct part){
 			.diff_id = xstrdup(diff_id),
 			.blob = &j->manifest.layers[i],
@@ -350,6 +352,7 @@ static int finish_part(struct job *j, struct part *p, struct error *err)
 	p->state = PART_DONE;
 	j->n_running--;
 	layer_made(j->store, p->diff_id, p->bytes, p->inodes);
+	pull_progress_set(j->pull, (size_t)(p - j->parts), 0, true);
 	return 0;
 }
 
@@ -375,7 +378,9 @@ static int take_message(struct job *j, struct error *err)
 	if (rc < 0)
 		return rc;
 	p = running_part(j, m.digest);
-	if (m.kind == FETCHER_ERROR)
+	if (m.kind == FETCHER_PROGRESS && p)
+		pull_progress_set(j->pull, (size_t)(p - j->parts), m.bytes, false);
+	else if (m.kind == FETCHER_ERROR)
 		rc = fetch_failed(j, &m, err);
 	else if (m.kind == FETCHER_LAYER && p)
 		p->fetched = true;
@@ -395,6 +400,7 @@ static void claim_parts(struct job *j)
 		switch (layer_claim(j->store, p->diff_id)) {
 		case LAYER_READY:
 			p->state = PART_DONE;
+			pull_progress_set(j->pull, i, 0, true);
 			break;
 		case LAYER_MINE:
 			p->state = PART_MINE;

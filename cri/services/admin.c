@@ -34,6 +34,29 @@ int rpc_import(struct grpc_call *call, const void *request_, void *reply_, struc
 	return 0;
 }
 
+int rpc_pull_progress(struct grpc_call *call, const void *request_, void *reply_, struct error *err)
+{
+	const Bulkhead__V1__PullProgressRequest *request = request_;
+	Bulkhead__V1__PullProgressResponse *reply = reply_;
+	struct image_progress *list cleanup_free = NULL;
+	struct services *s = call->context;
+	size_t n = image_pull_progress(s->images, request->image, &list);
+
+	(void)err;
+	reply->layers = arena_alloc(&call->arena, (n + 1) * sizeof(*reply->layers));
+	for (size_t i = 0; i < n; i++) {
+		Bulkhead__V1__LayerProgress *l =
+			grpc_call_new(call, &bulkhead__v1__layer_progress__descriptor);
+
+		l->digest = arena_strdup(&call->arena, list[i].digest);
+		l->size = list[i].size;
+		l->bytes = list[i].bytes;
+		l->done = list[i].done;
+		reply->layers[reply->n_layers++] = l;
+	}
+	return 0;
+}
+
 int rpc_tag(struct grpc_call *call, const void *request_, void *reply, struct error *err)
 {
 	const Bulkhead__V1__TagRequest *request = request_;

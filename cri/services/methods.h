@@ -24,6 +24,6 @@ grpc_method_fn rpc_exec_sync, rpc_exec, rpc_attach, rpc_port_forward;
 grpc_method_fn rpc_list_images, rpc_image_status, rpc_pull_image, rpc_remove_image,
 	rpc_image_fs_info;
 /* admin.c */
-grpc_method_fn rpc_import, rpc_tag;
+grpc_method_fn rpc_import, rpc_pull_progress, rpc_tag;
 
 #endif

@@ -88,6 +88,7 @@ static const struct grpc_method image_methods[] = {
 
 static const struct grpc_method admin_methods[] = {
 	ADMIN("Import", import, rpc_import),
+	ADMIN("PullProgress", pull_progress, rpc_pull_progress),
 	ADMIN("Tag", tag, rpc_tag),
 };
 

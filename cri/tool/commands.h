@@ -14,9 +14,10 @@ int command_check(const char *socket, int argc, char **argv);
 int command_ps(const char *socket, int argc, char **argv);
 /* images.c */
 int command_images(const char *socket, int argc, char **argv);
-int command_pull(const char *socket, int argc, char **argv);
 int command_tag(const char *socket, int argc, char **argv);
 int command_rmi(const char *socket, int argc, char **argv);
+/* pull.c: with a bar a layer on a terminal. */
+int command_pull(const char *socket, int argc, char **argv);
 /* import.c: images from an archive, a directory or standard input. */
 int command_import(const char *socket, int argc, char **argv);
 /* run.c: `bulkhead run`, a pod with one container, and `bulkhead rm`, which removes pods. */

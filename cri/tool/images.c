@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `bulkhead images` lists what is stored, `pull` adds to it, `tag` names it, `rmi` takes it away.
+ * `bulkhead images` lists what is stored, `tag` names it, `rmi` takes it away.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -77,30 +77,6 @@ int command_images(const char *socket, int argc, char **argv)
 		return 1;
 	}
 	print((void *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
-	return 0;
-}
-
-int command_pull(const char *socket, int argc, char **argv)
-{
-	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
-	Runtime__V1__PullImageRequest request = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
-	struct error err = ERROR_INIT;
-	ProtobufCMessage *reply;
-	int rc = parse_options(argc, argv, 1,
-			       "usage: bulkhead pull REF\n\n"
-			       "Pull an image and print what it is stored as.\n");
-
-	if (rc >= 0)
-		return rc;
-	spec.image = argv[optind];
-	request.image = &spec;
-	if (client_call(socket, "/runtime.v1.ImageService/PullImage", &request.base,
-			&runtime__v1__pull_image_response__descriptor, &reply, -1, &err) < 0) {
-		fprintf(stderr, "bulkhead pull: %s\n", err.text);
-		return 1;
-	}
-	puts(((Runtime__V1__PullImageResponse *)reply)->image_ref);
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return 0;
 }

@@ -60,7 +60,7 @@ void table_add_age(struct table *t, int64_t then_ns)
 		strlist_addf(&t->cells, "%lldd", (long long)s / 86400);
 }
 
-void table_add_size(struct table *t, uint64_t bytes)
+void table_format_size(uint64_t bytes, char out[TABLE_SIZE_MAX])
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	double value = (double)bytes;
@@ -70,5 +70,13 @@ void table_add_size(struct table *t, uint64_t bytes)
 		value /= 1024;
 		unit++;
 	}
-	strlist_addf(&t->cells, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	snprintf(out, TABLE_SIZE_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+void table_add_size(struct table *t, uint64_t bytes)
+{
+	char text[TABLE_SIZE_MAX];
+
+	table_format_size(bytes, text);
+	strlist_add(&t->cells, text);
 }

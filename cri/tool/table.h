@@ -23,6 +23,9 @@ void table_finish(struct table *t);
 
 /* table_add_age() - a cell "3s", "2m", "5h", "9d" for wall clock @then_ns. */
 void table_add_age(struct table *t, int64_t then_ns);
+#define TABLE_SIZE_MAX 24
+/* table_format_size() - "1.5 MiB". */
+void table_format_size(uint64_t bytes, char out[TABLE_SIZE_MAX]);
 /* table_add_size() - a cell "1.5 MiB". */
 void table_add_size(struct table *t, uint64_t bytes);
 

@@ -17,6 +17,7 @@
 
 #include "base/digest.h"
 #include "base/fd.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "image/fetch/archive.h"
 #include "image/fetch/confine.h"
@@ -26,6 +27,7 @@
 #define SOCKET	    3
 #define MAX_LAYERS  8 /* at once */
 #define STACK_BYTES (256 << 10)
+#define PROGRESS_NS 200000000
 
 #ifdef __SANITIZE_ADDRESS__
 /* The leak checker needs rights that confine_enter() gives up. */
@@ -122,6 +124,7 @@ struct layer {
 	struct arena arena;
 	struct strlist urls;
 	struct registry_blob blob;
+	int64_t told_ns; /* when progress was last told */
 };
 
 static void layer_destroy(struct layer *l)
@@ -140,6 +143,24 @@ static void send_done(const char *digest)
 	json_begin_object(&w);
 	json_put_string(&w, "type", "layer");
 	json_put_string(&w, "digest", digest);
+	json_end_object(&w);
+	send_text(&text, NULL, 0);
+}
+
+static void tell_progress(void *data, uint64_t bytes)
+{
+	struct layer *l = data;
+	struct strbuf text cleanup_strbuf = { 0 };
+	struct json_writer w = { .out = &text };
+	int64_t now = clock_monotonic_ns();
+
+	if (now - l->told_ns < PROGRESS_NS)
+		return;
+	l->told_ns = now;
+	json_begin_object(&w);
+	json_put_string(&w, "type", "progress");
+	json_put_string(&w, "digest", l->blob.digest);
+	json_put_u64(&w, "bytes", bytes);
 	json_end_object(&w);
 	send_text(&text, NULL, 0);
 }
@@ -200,6 +221,8 @@ static int take_layer(const char *text, size_t len, int pipe, struct error *err)
 	int64_t size;
 
 	l->blob.out = pipe;
+	l->blob.progress = tell_progress;
+	l->blob.progress_data = l;
 	if (rc == 0) {
 		l->blob.digest = json_get_string(j, "digest", "");
 		size = json_get_int(j, "size", -1);

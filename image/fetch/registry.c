@@ -339,6 +339,8 @@ static int take_bytes(void *data, long status, const void *bytes, size_t len)
 	}
 	digest_update(&s->hash, p, len);
 	s->got_bytes += len;
+	if (s->blob->progress)
+		s->blob->progress(s->blob->progress_data, s->got_bytes);
 	if (!s->reader_gone && fd_write_all(s->blob->out, p, len) < 0)
 		s->reader_gone = true;
 	return 0;

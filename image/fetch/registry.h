@@ -44,6 +44,8 @@ struct registry_blob {
 	uint64_t size_bytes;
 	const struct strlist *urls; /* tried last; may be NULL */
 	int out;
+	void (*progress)(void *data, uint64_t bytes); /* so far; may be NULL */
+	void *progress_data;
 };
 
 /*

@@ -9,6 +9,7 @@
  *   fetch -> server  {"type":"manifest","digest":D} + memory files: manifest, config
  *                    and from an archive "names":[..],"more":B: another image follows
  *   server -> fetch  {"type":"layer","digest":D,"size":N,"urls":[..]}  + pipe to write it to
+ *   fetch -> server  {"type":"progress","digest":D,"bytes":N}  so far, a few times a second
  *   fetch -> server  {"type":"layer","digest":D}    all of it written, digest as it should be
  *   fetch -> server  {"type":"error","code":-N,"text":T,"unavailable":B,"layer":D}
  *

@@ -171,6 +171,22 @@ layout() {
 	[[ $status == 1 && $output == *"no image 'nonesuch:1'"* ]]
 }
 
+# shown FILE COMMAND... - runs it on a terminal of its own, what that shows into FILE.
+shown() { script -qefc "${*:2}" /dev/null </dev/null >"$1" 2>&1; }
+says() { grep -qa "$2" "$1"; }
+
+@test "a pull shows on a terminal how far each layer is" {
+	coproc FAKE { python3 "$BATS_TEST_DIRNAME/../fakes/registry.py" serve; }
+	read -r port <&"${FAKE[0]}"
+	shown "$NODE_DIR/typescript" "$BIN/bulkhead" --listen "$NODE_SOCKET" pull "127.0.0.1:$port/slow" 3>&- &
+	eventually says "$NODE_DIR/typescript" '[0-9a-f]\{12\} \[ *\] [0-9.]* [KM]*i*B of [0-9.]* KiB'
+	pkill -P $!
+	wait $! || true
+	eval "exec ${FAKE[1]}>&-"
+	id=$(bulkhead pull "$(image busybox:1)" 2>/dev/null)
+	[ "$id" = "$(cri inspecti "$(image busybox:1)" | jq -r .status.id)" ]
+}
+
 @test "a tag moves to the image that gets it" {
 	pull busybox:1
 	pull redis:1

@@ -605,6 +605,25 @@ static void test_confined(void)
 	is_status("bulkhead-fetch", "Seccomp:", "Seccomp:\t2", "and a filter");
 }
 
+static void test_progress(void)
+{
+	char *name cleanup_free = name_of("slow");
+	struct image_progress *list = NULL;
+	size_t n = 0;
+
+	for (int i = 0; i < 400; i++) {
+		free(list);
+		n = image_pull_progress(store, name, &list);
+		if (n > 0 && list[0].bytes > 0)
+			break;
+		usleep(50000);
+	}
+	if (ok(n == 1 && list[0].bytes > 0, "the layer's bytes are told while they come"))
+		ok(list[0].bytes < list[0].size && !list[0].done, "and that more will");
+	free(list);
+	is_int(image_pull_progress(store, "nonesuch", &list), 0, "nothing of another name");
+}
+
 static void test_cancel(void)
 {
 	const uint64_t one = 1;
@@ -614,6 +633,7 @@ static void test_cancel(void)
 	wait_asked("GET /v2/slow/blobs/", 2); /* the config, then the layer */
 	start(&b, "slow");
 	test_confined();
+	test_progress();
 	(void)!write(a.cancel, &one, sizeof(one));
 	pthread_join(a.thread, NULL);
 	is_int(a.rc, -ECANCELED, "a waiter that leaves is told so");
