@@ -47,7 +47,7 @@ FOLDERS := base storage network image image/fetch image/unpack runtimes runtimes
 	runtimes/cgroup runtimes/oci runtimes/monitor runtimes/pause cri cri/proto cri/grpc cri/pods \
 	cri/services cri/stream cri/tool runtimes/gofer $(SENTRY_FOLDERS) $(VMM_FOLDERS)
 MAINS   := image/fetch/main.c image/unpack/main.c runtimes/monitor/main.c runtimes/pause/main.c \
-	runtimes/gofer/main.c cri/main.c cri/tool/main.c
+	runtimes/gofer/main.c runtimes/microvm/jail/main.c cri/main.c cri/tool/main.c
 
 PROTOS  := $(wildcard cri/proto/*.proto runtimes/monitor/*.proto)
 GEN_C   := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
@@ -68,7 +68,7 @@ LIBS_ALL    := $(LIBS_DAEMON) -lisal -lzstd
 
 PROGRAMS := bulkheadd bulkhead bulkhead-monitor bulkhead-pause bulkhead-fetch bulkhead-unpack \
 	bulkhead-gofer bulkhead-sentry bulkhead-stand-in bulkhead-socket-helper \
-	bulkhead-stub bulkhead-vmm
+	bulkhead-stub bulkhead-vmm bulkhead-jailer
 BINS     := $(PROGRAMS:%=$(B)/bin/%)
 
 DAEMON_FOLDERS := cri cri/services cri/pods cri/stream cri/grpc cri/proto image network storage \
@@ -82,10 +82,10 @@ help:
 	@echo 'make check           installs what the tests need and passes them (as root)'
 	@echo '  one part of it:    check-lint check-unit check-proto check-install check-grpc check-bats'
 	@echo '                     check-critest check-syscalls check-fuzz-sample check-san'
-	@echo '  besides:           check-kubelet, check-vm (cgroup v2, KVM), check-fuzz (a minute each)'
+	@echo '  besides:           check-kubelet, check-vm (cgroup v2, KVM), check-vm-sample, check-fuzz (a minute each)'
 	@echo '                     check-locks (the sentry checks the order of its locks)'
 	@echo 'make bench           all benchmarks          make bench-pod    pods beside containerd'
-	@echo 'make bench-sentry    the sentry beside runsc and native'
+	@echo 'make bench-sentry    the sentry beside runsc and native    make bench-vm    the micro-VM beside QEMU'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local'
 	@echo 'SAN=address,undefined or SAN=thread: a sanitizer build in build/san, build/tsan'
 
@@ -153,6 +153,9 @@ $(B)/bin/bulkhead-sentry: $(B)/obj/runtimes/sentry/main.o \
 	$(call link,$(LDFLAGS_ALL) $(STATIC),-lyajl_s -lseccomp -lcrypto -lpthread)
 $(B)/bin/bulkhead-vmm: $(patsubst %.c,$(B)/obj/%.o,$(wildcard runtimes/microvm/*.c)) $(call libs,$(VMM_FOLDERS) base)
 	$(call link,$(LDFLAGS_ALL) $(STATIC) -Wl$(comma)-z$(comma)noseparate-code,-lyajl_s -lpthread)
+$(B)/bin/bulkhead-jailer: $(B)/obj/runtimes/microvm/jail/main.o \
+		$(call libs,runtimes/microvm/jail runtimes/cgroup base)
+	$(call link,$(LDFLAGS_ALL) $(STATIC) -Wl$(comma)-z$(comma)noseparate-code,-lpthread)
 # as the stub: without a libc
 STANDIN := $(B)/obj/stub/runtimes/sentry/standin
 $(STANDIN)/main.o $(STANDIN)/socket_helper.o: STUB_CFLAGS += -DBULKHEAD_VERSION='"$(VERSION)"'

@@ -7,7 +7,7 @@ PARTS   := check-lint check-unit check-proto check-install check-grpc check-bats
 	check-syscalls check-syscall-rows check-fuzz-sample check-san
 
 .PHONY: check check-programs check-bats check-install check-proto check-grpc check-critest \
-	check-kubelet check-vm check-san check-san-unit check-lint lint
+	check-kubelet check-vm check-vm-sample check-san check-san-unit check-lint lint
 
 # What the tests need is installed first: quick when everything is there.
 check:
@@ -49,6 +49,12 @@ check-kubelet: $(BINS)
 # What wants a machine of its own: cgroup v2 alone, KVM.  A single file: make check-vm VM=tests/vm/20-check.bats
 check-vm: $(BINS) $(filter %/overlay_test %/cgroup_test %/unified_test,$(UNIT_BINS))
 	$(Q)BIN=$(abspath $(B))/bin tests/vm/check $(VM)
+
+# Of it what a few minutes allow: pods on cgroup v2, KVM, a guest's boot.
+VM_SAMPLE := controllers that pods need|runc runs a container|KVM is usable|vmlinux boots by PVH
+check-vm-sample: $(BINS)
+	$(Q)BIN=$(abspath $(B))/bin BATS_FILTER='$(VM_SAMPLE)' tests/vm/check tests/vm/10-cgroup2.bats \
+		tests/vm/20-check.bats tests/vm/30-vmm.bats
 
 # Tests once more with address and undefined-behaviour checks.
 check-san check-san-unit: SAN_PARTS = check-unit
