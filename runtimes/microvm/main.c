@@ -15,6 +15,7 @@
 #include "runtimes/microvm/api/metrics.h"
 #include "runtimes/microvm/api/server.h"
 #include "runtimes/microvm/jail/confine.h"
+#include "runtimes/microvm/machine/snapshot.h"
 #include "runtimes/microvm/options.h"
 #include "runtimes/microvm/signals.h"
 
@@ -157,16 +158,33 @@ static int run(struct program *p, const struct vmm_options *o, struct error *err
 	return p->status;
 }
 
-/* inform() - options that only print.  Return: whether there was one; then *ret_status. */
-static bool inform(const struct vmm_options *o)
+static int describe_snapshot(const char *path)
 {
-	if (o->help)
+	struct error err = ERROR_INIT;
+	unsigned int version;
+
+	if (snapshot_file_version(path, &version, &err)) {
+		fprintf(stderr, "bulkhead-vmm: %s\n", err.text);
+		return 1;
+	}
+	printf("v%u\n", version);
+	return 0;
+}
+
+/* inform() - options that only print.  Return: the status to exit with; -1: there was none. */
+static int inform(const struct vmm_options *o)
+{
+	if (o->describe_snapshot)
+		return describe_snapshot(o->describe_snapshot);
+	if (o->snapshot_version)
+		printf("v%u\n", STATE_VERSION);
+	else if (o->help)
 		vmm_options_help(stdout);
 	else if (o->version)
 		printf("bulkhead-vmm " BULKHEAD_VERSION " (API of Firecracker v" API_VERSION ")\n");
 	else
-		return false;
-	return true;
+		return -1;
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -183,8 +201,9 @@ int main(int argc, char **argv)
 			err.text);
 		return EXIT_BAD_ARGUMENTS;
 	}
-	if (inform(&o))
-		return 0;
+	status = inform(&o);
+	if (status >= 0)
+		return status;
 	mallopt(M_ARENA_MAX, 1);
 	log_init("bulkhead-vmm", LOG_LEVEL_INFO);
 	signals_init();

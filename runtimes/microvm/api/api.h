@@ -95,6 +95,12 @@ int api_call_route(struct api *api, const struct api_route *route, const char *i
 int api_handle(struct api *api, const char *method, const char *path, const char *body, size_t len,
 	       struct strbuf *out);
 
+/*
+ * api_load_sections() - each section of @config is a PUT; a member of @config that is NULL is none.
+ * Return: 0 or -errno with the section's name.
+ */
+int api_load_sections(struct api *api, const struct json *config, struct error *err);
+
 /* api_load_file() - --config-file: each section is a PUT.  Return: 0 or -errno. */
 int api_load_file(struct api *api, const char *path, struct error *err);
 
@@ -110,6 +116,7 @@ api_handler api_put_drive, api_put_net, api_put_entropy, api_put_vsock, api_patc
 api_handler api_put_balloon, api_get_balloon, api_patch_balloon, api_get_balloon_stats,
 	api_patch_balloon_stats, api_start_hinting, api_stop_hinting, api_get_hinting;
 api_handler api_put_logger, api_put_metrics, api_put_serial;
+api_handler api_create_snapshot, api_load_snapshot;
 api_handler api_no_pci, api_no_pmem, api_no_memory_hotplug, api_no_cpu_config;
 
 /* api_log_init() - lines of the log have Firecracker's form from now on. */

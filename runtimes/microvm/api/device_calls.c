@@ -27,6 +27,8 @@ int api_put_drive(struct api *api, const struct api_call *call, struct error *er
 
 	if (!r)
 		r = check_choice(call->body, "io_engine", "Sync", "Async", err);
+	if (!r && json_get_string(call->body, "socket", NULL))
+		r = error_set(err, ENOTSUP, "vhost-user drives are not supported");
 	if (r)
 		return r;
 	if (!path)
@@ -78,6 +80,13 @@ static int take_mac(struct net_config *c, const char *text, struct error *err)
 	return 0;
 }
 
+static bool mtu_given(const struct json *body)
+{
+	const struct json *mtu = json_get(body, "mtu");
+
+	return mtu && mtu->type != JSON_NULL;
+}
+
 int api_put_net(struct api *api, const struct api_call *call, struct error *err)
 {
 	struct net_config c cleanup(net_config_finish) = { .tap = -1 };
@@ -89,7 +98,7 @@ int api_put_net(struct api *api, const struct api_call *call, struct error *err)
 		r = api_take_limiter(call->body, "rx_rate_limiter", &c.rx_limiter, err);
 	if (!r)
 		r = api_take_limiter(call->body, "tx_rate_limiter", &c.tx_limiter, err);
-	if (!r && json_get(call->body, "mtu") && (mtu < 68 || mtu > 65535))
+	if (!r && mtu_given(call->body) && (mtu < 68 || mtu > 65535))
 		r = error_set(err, EINVAL, "an MTU is between 68 and 65535");
 	if (r)
 		return r;

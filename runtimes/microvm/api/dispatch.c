@@ -260,30 +260,35 @@ static int load_section(struct api *api, const struct json *section, struct erro
 	return r;
 }
 
-int api_load_file(struct api *api, const char *path, struct error *err)
+int api_load_sections(struct api *api, const struct json *config, struct error *err)
 {
-	struct strbuf text cleanup_strbuf = { 0 };
-	struct arena a cleanup_arena = { 0 };
 	const struct json *section;
-	struct json *config;
-	int r = fd_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, err);
 
-	if (!r)
-		r = json_parse(&a, text.data ? text.data : "", text.len, 0, &config, err);
-	if (r)
-		return error_wrap(err, "configuration %s", path);
 	if (config->type != JSON_OBJECT)
-		return error_set(err, EINVAL, "configuration %s: not an object", path);
+		return error_set(err, EINVAL, "not an object");
 	json_for_each(section, config)
 		if (!find_section(section->key))
-			return error_set(err, EINVAL, "configuration %s: %s: unknown section", path,
-					 section->key);
+			return error_set(err, EINVAL, "%s: unknown section", section->key);
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
 		section = json_get(config, sections[i].name);
 		if (!section || section->type == JSON_NULL)
 			continue;
 		if (load_section(api, section, err))
-			return error_wrap(err, "configuration %s: %s", path, section->key);
+			return error_wrap(err, "%s", section->key);
 	}
 	return 0;
+}
+
+int api_load_file(struct api *api, const char *path, struct error *err)
+{
+	struct strbuf text cleanup_strbuf = { 0 };
+	struct arena a cleanup_arena = { 0 };
+	struct json *config;
+	int r = fd_read_file(AT_FDCWD, path, CONFIG_FILE_MAX, &text, err);
+
+	if (!r)
+		r = json_parse(&a, text.data ? text.data : "", text.len, 0, &config, err);
+	if (!r)
+		r = api_load_sections(api, config, err);
+	return r ? error_wrap(err, "configuration %s", path) : 0;
 }

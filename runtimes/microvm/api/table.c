@@ -37,8 +37,8 @@ const struct api_route api_routes[] = {
 	  FIELDS(NEEDS("drive_id", JSON_STRING) NEEDS("is_root_device", JSON_BOOL)
 		 TAKES("path_on_host", JSON_STRING) TAKES("is_read_only", JSON_BOOL)
 		 TAKES("partuuid", JSON_STRING) TAKES("cache_type", JSON_STRING)
-		 TAKES("io_engine", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)),
-	  api_put_drive },
+		 TAKES("io_engine", JSON_STRING) TAKES("rate_limiter", JSON_OBJECT)
+		 TAKES("socket", JSON_STRING)), api_put_drive },
 	{ "PATCH", "/drives/", API_AFTER_START, "drive_id", "Drive config error",
 	  FIELDS(NEEDS("drive_id", JSON_STRING) TAKES("path_on_host", JSON_STRING)
 		 TAKES("rate_limiter", JSON_OBJECT)), api_patch_drive },
@@ -110,6 +110,16 @@ const struct api_route api_routes[] = {
 		 TAKES("properties", JSON_OBJECT)), api_put_metrics },
 	{ "PATCH", "/vm", API_AFTER_START, NULL, NULL,
 	  FIELDS(NEEDS("state", JSON_STRING)), api_patch_vm },
+	{ "PUT", "/snapshot/create", API_AFTER_START, NULL, "Create snapshot error",
+	  FIELDS(NEEDS("snapshot_path", JSON_STRING) NEEDS("mem_file_path", JSON_STRING)
+		 TAKES("snapshot_type", JSON_STRING)), api_create_snapshot },
+	{ "PUT", "/snapshot/load", API_SETTING, NULL, "Load snapshot error",
+	  FIELDS(NEEDS("snapshot_path", JSON_STRING) TAKES("mem_file_path", JSON_STRING)
+		 TAKES("mem_backend", JSON_OBJECT) TAKES("enable_diff_snapshots", JSON_BOOL)
+		 TAKES("track_dirty_pages", JSON_BOOL) TAKES("resume_vm", JSON_BOOL)
+		 TAKES("network_overrides", JSON_ARRAY) TAKES("vsock_override", JSON_OBJECT)
+		 TAKES("clock_realtime", JSON_BOOL) TAKES("huge_pages", JSON_STRING)),
+	  api_load_snapshot },
 	{ "GET", "/vm/config", API_ANY, NULL, NULL, NULL, api_get_vm_config },
 };
 /* clang-format on */

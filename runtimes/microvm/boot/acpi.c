@@ -101,12 +101,33 @@ static void add_legacy(struct strbuf *scope, const char *name, const char *id, u
 	aml_device(scope, name, &body);
 }
 
+/* The generation's address, and the event device whose interrupt says that it is another one. */
+static void add_generation(struct strbuf *scope)
+{
+	struct strbuf body cleanup_strbuf = { 0 }, event cleanup_strbuf = { 0 },
+			   crs cleanup_strbuf = { 0 };
+
+	aml_name_string(&body, "_HID", "BLKHGEN0");
+	aml_name_string(&body, "_CID", "VM_Gen_Counter");
+	aml_name_string(&body, "_DDN", "VM_Gen_Counter");
+	aml_name_package2(&body, "ADDR", (uint32_t)ACPI_GENERATION_AT, 0);
+	aml_device(scope, "VGEN", &body);
+	aml_name_string(&event, "_HID", "ACPI0013");
+	aml_name_u32(&event, "_UID", 0);
+	aml_resource_irq(&crs, ACPI_GENERATION_GSI);
+	aml_resource_end(&crs);
+	aml_name_bytes(&event, "_CRS", &crs);
+	aml_method_notify(&event, "_EVT", "VGEN");
+	aml_device(scope, "GED0", &event);
+}
+
 static uint64_t add_dsdt(struct strbuf *out, const struct acpi_machine *m)
 {
 	struct strbuf scope cleanup_strbuf = { 0 }, body cleanup_strbuf = { 0 };
 
 	add_legacy(&scope, "COM1", "PNP0501", 0x3f8, 8, 0, 4);
 	add_legacy(&scope, "KBD0", "PNP0303", 0x60, 1, 0x64, 1);
+	add_generation(&scope);
 	for (unsigned int i = 0; i < m->n_devices; i++)
 		add_virtio(&scope, i, &m->devices[i]);
 	aml_scope(&body, "\\_SB_", &scope);
@@ -174,7 +195,7 @@ int acpi_build(const struct acpi_machine *machine, struct strbuf *ret, uint8_t r
 
 	strbuf_append(&pointers, tables, sizeof(tables));
 	fill_rsdp(ret_rsdp, add_table(ret, "XSDT", 1, &pointers));
-	if (ret->len > ACPI_RSDP_AT - ACPI_TABLES_AT)
+	if (ret->len > ACPI_GENERATION_AT - ACPI_TABLES_AT)
 		return error_set(err, E2BIG, "ACPI tables of %zu bytes do not fit", ret->len);
 	return 0;
 }

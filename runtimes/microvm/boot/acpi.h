@@ -11,7 +11,15 @@
 #include "base/str.h"
 
 #define ACPI_RSDP_AT   0xe0000ULL
-#define ACPI_TABLES_AT 0x9fc00ULL /* up to the RSDP */
+#define ACPI_TABLES_AT 0x9fc00ULL /* up to the generation's page */
+
+/*
+ * The VM generation: 16 random bytes that change when a snapshot is loaded; an interrupt tells the
+ * guest to look.
+ */
+#define ACPI_GENERATION_AT    0xdf000ULL
+#define ACPI_GENERATION_BYTES 16
+#define ACPI_GENERATION_GSI   23
 
 /* A virtio-mmio device as the guest finds it. */
 struct acpi_virtio {

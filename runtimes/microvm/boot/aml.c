@@ -17,8 +17,11 @@ enum {
 	OP_STRING = 0x0d,
 	OP_SCOPE = 0x10,
 	OP_BUFFER = 0x11,
+	OP_PACKAGE = 0x12,
+	OP_METHOD = 0x14,
 	OP_EXTENDED = 0x5b,
 	OP_DEVICE = 0x82,
+	OP_NOTIFY = 0x86,
 };
 
 static void put_u8(struct strbuf *out, unsigned int v)
@@ -84,6 +87,30 @@ void aml_name_bytes(struct strbuf *out, const char name[4], const struct strbuf 
 	put_u8(out, OP_BYTE);
 	put_u8(out, (unsigned int)bytes->len);
 	strbuf_append(out, bytes->data, bytes->len);
+}
+
+void aml_name_package2(struct strbuf *out, const char name[4], uint32_t a, uint32_t b)
+{
+	put_name(out, name);
+	put_u8(out, OP_PACKAGE);
+	put_length(out, 1 + 2 * 5);
+	put_u8(out, 2);
+	put_u8(out, OP_DWORD);
+	put_u32(out, a);
+	put_u8(out, OP_DWORD);
+	put_u32(out, b);
+}
+
+void aml_method_notify(struct strbuf *out, const char name[4], const char device[4])
+{
+	put_u8(out, OP_METHOD);
+	put_length(out, 4 + 1 + 1 + 4 + 2);
+	strbuf_append(out, name, 4);
+	put_u8(out, 1); /* one argument, not serialized */
+	put_u8(out, OP_NOTIFY);
+	strbuf_append(out, device, 4);
+	put_u8(out, OP_BYTE);
+	put_u8(out, 0x80);
 }
 
 static unsigned int hex_digit(char c)

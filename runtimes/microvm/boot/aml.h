@@ -24,6 +24,12 @@ void aml_name_eisa(struct strbuf *out, const char id[7]);
 void aml_device(struct strbuf *out, const char name[4], const struct strbuf *body);
 void aml_scope(struct strbuf *out, const char *path, const struct strbuf *body);
 
+/* aml_name_package2() - Name(@name, Package() { @a, @b }). */
+void aml_name_package2(struct strbuf *out, const char name[4], uint32_t a, uint32_t b);
+
+/* aml_method_notify() - Method(@name, 1) { Notify(@device, 0x80) }. */
+void aml_method_notify(struct strbuf *out, const char name[4], const char device[4]);
+
 /* Resource descriptors, and the tag that ends a list of them. */
 void aml_resource_memory(struct strbuf *out, uint32_t base, uint32_t bytes);
 void aml_resource_io(struct strbuf *out, uint16_t port, uint8_t bytes);

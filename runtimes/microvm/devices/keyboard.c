@@ -157,3 +157,43 @@ int keyboard_ctrl_alt_del(struct keyboard *k)
 	pthread_mutex_unlock(&k->lock);
 	return r;
 }
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+struct keyboard_state {
+	uint8_t control, output_port, command, len;
+	uint8_t queue[KEYBOARD_ROOM]; /* from the first that waits */
+};
+
+void keyboard_save(const struct keyboard *k, struct strbuf *out)
+{
+	struct keyboard_state state = { .control = k->control,
+					.output_port = k->output_port,
+					.command = k->command,
+					.len = (uint8_t)k->len };
+
+	for (unsigned int i = 0; i < k->len; i++)
+		state.queue[i] = k->queue[(k->head + i) % KEYBOARD_ROOM];
+	state_put(out, STATE_KEYBOARD, &state, sizeof(state));
+}
+
+int keyboard_load(struct keyboard *k, struct state_reader *r, struct error *err)
+{
+	struct keyboard_state state;
+	uint64_t one = 1;
+	int rc = state_take(r, STATE_KEYBOARD, &state, sizeof(state), err);
+
+	if (!rc && state.len > KEYBOARD_ROOM)
+		rc = error_set(err, EBADMSG, "a keyboard that cannot be");
+	if (rc)
+		return rc;
+	k->control = state.control;
+	k->output_port = state.output_port;
+	k->command = state.command;
+	k->head = 0;
+	k->len = state.len;
+	memcpy(k->queue, state.queue, sizeof(k->queue));
+	if (k->len && (k->control & CONTROL_IRQ))
+		(void)!write(k->irq_fd, &one, sizeof(one));
+	return 0;
+}

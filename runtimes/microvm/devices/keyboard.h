@@ -10,6 +10,7 @@
 
 #include "runtimes/microvm/devices/bus.h"
 #include "runtimes/microvm/kvm/counter.h"
+#include "runtimes/microvm/kvm/state.h"
 
 #define KEYBOARD_PORT  0x60 /* data; 0x64 is status and command */
 #define KEYBOARD_PORTS 5
@@ -34,5 +35,9 @@ void keyboard_init(struct keyboard *k, int irq_fd, void (*reset)(void *owner), v
 
 /* keyboard_ctrl_alt_del() - press it.  Return: 0, or -EBUSY when the guest does not read. */
 int keyboard_ctrl_alt_del(struct keyboard *k);
+
+/* keyboard_save(), keyboard_load() - registers and bytes that wait.  No vCPU runs. */
+void keyboard_save(const struct keyboard *k, struct strbuf *out);
+int keyboard_load(struct keyboard *k, struct state_reader *r, struct error *err);
 
 #endif

@@ -218,3 +218,48 @@ void serial_input(struct serial *s, const uint8_t *bytes, size_t len)
 		interrupt(s);
 	pthread_mutex_unlock(&s->lock);
 }
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+struct serial_state {
+	uint8_t ier, lcr, mcr, scratch, divisor[2], tx_pending, rx_len;
+	uint8_t rx[SERIAL_RX_ROOM]; /* from the first that waits */
+};
+
+void serial_save(const struct serial *s, struct strbuf *out)
+{
+	struct serial_state state = { .ier = s->ier,
+				      .lcr = s->lcr,
+				      .mcr = s->mcr,
+				      .scratch = s->scratch,
+				      .divisor = { s->divisor[0], s->divisor[1] },
+				      .tx_pending = s->tx_pending,
+				      .rx_len = (uint8_t)s->rx_len };
+
+	for (unsigned int i = 0; i < s->rx_len; i++)
+		state.rx[i] = s->rx[(s->rx_head + i) % SERIAL_RX_ROOM];
+	state_put(out, STATE_SERIAL, &state, sizeof(state));
+}
+
+int serial_load(struct serial *s, struct state_reader *r, struct error *err)
+{
+	struct serial_state state;
+	int rc = state_take(r, STATE_SERIAL, &state, sizeof(state), err);
+
+	if (!rc && (state.rx_len > SERIAL_RX_ROOM || state.tx_pending > 1))
+		rc = error_set(err, EBADMSG, "a serial port that cannot be");
+	if (rc)
+		return rc;
+	s->ier = state.ier & 0xf;
+	s->lcr = state.lcr;
+	s->mcr = state.mcr & 0x1f;
+	s->scratch = state.scratch;
+	memcpy(s->divisor, state.divisor, sizeof(s->divisor));
+	s->tx_pending = state.tx_pending;
+	s->rx_head = 0;
+	s->rx_len = state.rx_len;
+	memcpy(s->rx, state.rx, sizeof(s->rx));
+	if (s->tx_pending || rx_interrupts(s))
+		interrupt(s); /* one that was on its way is lost; one too many is harmless */
+	return 0;
+}

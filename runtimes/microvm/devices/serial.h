@@ -12,6 +12,7 @@
 #include "runtimes/microvm/devices/bus.h"
 #include "runtimes/microvm/devices/limiter.h"
 #include "runtimes/microvm/kvm/counter.h"
+#include "runtimes/microvm/kvm/state.h"
 
 #define SERIAL_PORT    0x3f8
 #define SERIAL_PORTS   8
@@ -44,5 +45,9 @@ size_t serial_room(struct serial *s);
 
 /* serial_input() - @len bytes (at most serial_room()) for the guest to read. */
 void serial_input(struct serial *s, const uint8_t *bytes, size_t len);
+
+/* serial_save(), serial_load() - registers and bytes that wait.  No vCPU runs. */
+void serial_save(const struct serial *s, struct strbuf *out);
+int serial_load(struct serial *s, struct state_reader *r, struct error *err);
 
 #endif

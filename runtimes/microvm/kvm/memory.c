@@ -71,7 +71,7 @@ int guest_memory_create(struct guest_memory *m, uint64_t bytes, enum guest_pages
 	uint64_t low = MIN(bytes, GUEST_GAP_START);
 	int r;
 
-	m->n_regions = 0;
+	*m = (struct guest_memory){ 0 };
 	r = add_region(m, 0, low, pages, err);
 	if (!r && bytes > low)
 		r = add_region(m, GUEST_GAP_END, bytes - low, pages, err);
@@ -82,9 +82,40 @@ int guest_memory_create(struct guest_memory *m, uint64_t bytes, enum guest_pages
 
 void guest_memory_finish(struct guest_memory *m)
 {
-	for (unsigned int i = 0; i < m->n_regions; i++)
+	for (unsigned int i = 0; i < m->n_regions; i++) {
 		munmap(m->regions[i].host, m->regions[i].bytes);
-	m->n_regions = 0;
+		free(m->regions[i].dirty);
+	}
+	*m = (struct guest_memory){ 0 };
+}
+
+void guest_memory_note_file(struct guest_memory *m, const uint8_t *host, uint64_t bytes)
+{
+	if (m->n_files < GUEST_FILES_MAX)
+		m->files[m->n_files++] = (struct guest_file_span){ host, host + bytes };
+}
+
+void guest_memory_track(struct guest_memory *m)
+{
+	for (unsigned int i = 0; i < m->n_regions; i++)
+		m->regions[i].dirty = xcalloc((m->regions[i].bytes / GUEST_PAGE_BYTES + 63) / 64,
+					      sizeof(uint64_t));
+}
+
+void guest_memory_mark(const struct guest_memory *m, struct gpa at, uint64_t len)
+{
+	for (unsigned int i = 0; i < m->n_regions; i++) {
+		const struct guest_region *r = &m->regions[i];
+		uint64_t offset = at.at - r->start;
+
+		if (!r->dirty || at.at < r->start || offset >= r->bytes || !len)
+			continue;
+		len = MIN(len, r->bytes - offset);
+		for (uint64_t page = offset / GUEST_PAGE_BYTES;
+		     page <= (offset + len - 1) / GUEST_PAGE_BYTES; page++)
+			__atomic_fetch_or(&r->dirty[page / 64], 1ULL << page % 64,
+					  __ATOMIC_SEQ_CST);
+	}
 }
 
 uint64_t guest_memory_bytes(const struct guest_memory *m)
@@ -124,6 +155,7 @@ int guest_memory_write(const struct guest_memory *m, struct gpa at, const void *
 
 	if (!p)
 		return -EFAULT;
+	guest_memory_mark(m, at, len);
 	memcpy(p, from, len);
 	return 0;
 }
@@ -170,8 +202,12 @@ int guest_memory_load(struct guest_memory *m, struct gpa at, int fd, off_t offse
 		return -ENODATA; /* a mapping beyond the end would fault later */
 	if (((uintptr_t)to | (uint64_t)offset) % GUEST_PAGE_BYTES == 0)
 		mapped = len & ~(GUEST_PAGE_BYTES - 1);
+	if (m->n_files == GUEST_FILES_MAX)
+		mapped = 0;
 	if (mapped && mmap(to, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
 			   offset) == MAP_FAILED)
 		mapped = 0; /* a file system without mmap, or huge pages below: read it */
+	if (mapped)
+		guest_memory_note_file(m, to, mapped);
 	return copy_from_file(to + mapped, fd, offset + (off_t)mapped, len - mapped);
 }

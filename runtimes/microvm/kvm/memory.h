@@ -11,6 +11,7 @@
 #ifndef MICROVM_KVM_MEMORY_H
 #define MICROVM_KVM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,11 +32,22 @@ struct gpa {
 struct guest_region {
 	uint64_t start, bytes;
 	uint8_t *host;
+	uint64_t *dirty; /* pages that we wrote, a bit each, atomic; NULL: not tracked */
+};
+
+#define GUEST_FILES_MAX 20 /* a kernel's segments, an initrd, regions */
+
+/* Where a file is mapped: what is not resident there is not zero. */
+struct guest_file_span {
+	const uint8_t *start, *end;
 };
 
 struct guest_memory {
 	struct guest_region regions[2];
-	unsigned int n_regions;
+	unsigned int n_regions, n_files;
+	struct guest_file_span files[GUEST_FILES_MAX];
+	dev_t file_dev; /* of the file that all of it was mapped from; file_ino 0: none */
+	ino_t file_ino;
 };
 
 enum guest_pages { GUEST_PAGES_PLAIN, GUEST_PAGES_TRANSPARENT, GUEST_PAGES_2M };
@@ -47,6 +59,18 @@ enum guest_pages { GUEST_PAGES_PLAIN, GUEST_PAGES_TRANSPARENT, GUEST_PAGES_2M };
 int guest_memory_create(struct guest_memory *m, uint64_t bytes, enum guest_pages pages,
 			struct error *err);
 void guest_memory_finish(struct guest_memory *m);
+
+/* guest_memory_note_file() - @bytes at @host are mapped from a file now. */
+void guest_memory_note_file(struct guest_memory *m, const uint8_t *host, uint64_t bytes);
+
+/* guest_memory_track() - remember which pages we write. */
+void guest_memory_track(struct guest_memory *m);
+
+/*
+ * guest_memory_mark() - we are about to write @len bytes at @at, past guest_memory_write().  For
+ * all who take a pointer from guest_memory_at() to write there.
+ */
+void guest_memory_mark(const struct guest_memory *m, struct gpa at, uint64_t len);
 
 /* guest_memory_bytes() - all of it. */
 uint64_t guest_memory_bytes(const struct guest_memory *m);

@@ -40,4 +40,12 @@ int vcpu_start_pvh(struct vcpu *vcpu, uint64_t entry, uint64_t start_info, struc
 int vcpu_start_64(struct vcpu *vcpu, const struct guest_memory *memory, uint64_t entry,
 		  uint64_t zero_page, struct error *err);
 
+/*
+ * vcpu_save(), vcpu_load() - its whole state as sections.  Preconditions: it does not run, nothing
+ * that it asked of us is half done (its thread stands paused); when loading, all vCPUs of @vm
+ * exist.
+ */
+int vcpu_save(const struct vcpu *v, const struct vm *vm, struct strbuf *out, struct error *err);
+int vcpu_load(const struct vcpu *v, const struct vm *vm, struct state_reader *r, struct error *err);
+
 #endif

@@ -10,8 +10,6 @@
 
 #include "base/mem.h"
 
-#define CPUID_ENTRIES 256
-
 /* Three pages that KVM needs below 4 GiB on Intel, in the hole that no memory or device uses. */
 #define TSS_ADDRESS 0xfffbd000UL
 
@@ -36,8 +34,8 @@ static int open_kvm(struct vm *vm, struct error *err)
 static int read_cpuid(struct vm *vm, struct error *err)
 {
 	vm->cpuid =
-		xcalloc(1, sizeof(*vm->cpuid) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2));
-	vm->cpuid->nent = CPUID_ENTRIES;
+		xcalloc(1, sizeof(*vm->cpuid) + VM_CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2));
+	vm->cpuid->nent = VM_CPUID_ENTRIES;
 	if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, vm->cpuid) < 0)
 		return error_errno(err, errno, "read the CPUID that KVM supports");
 	return 0;
@@ -88,6 +86,7 @@ int vm_create(struct vm *vm, const struct guest_memory *memory, bool track_dirty
 	while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0)
 		return error_errno(err, errno, "create a virtual machine");
+	vm->tracks_dirty = track_dirty;
 	r = add_controllers(vm, err);
 	return r ? r : add_memory(vm, memory, track_dirty, err);
 }

@@ -197,6 +197,19 @@ int machine_add_devices(struct machine *m, struct error *err)
 	return r;
 }
 
+void machine_drain_devices(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->n_virtio; i++) {
+		struct virtio_device *d = m->virtio[i].device;
+
+		if (!d->ops->drain)
+			continue;
+		pthread_mutex_lock(&d->lock);
+		d->ops->drain(d);
+		pthread_mutex_unlock(&d->lock);
+	}
+}
+
 static void unplug(struct virtio_slot *s)
 {
 	struct virtio_device *d = s->device;

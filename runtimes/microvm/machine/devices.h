@@ -16,6 +16,9 @@ int machine_irq_line(struct machine *m, unsigned int gsi, int *ret_fd, struct er
  */
 int machine_add_devices(struct machine *m, struct error *err);
 
+/* machine_drain_devices() - finish what they have under way.  Preconditions: no vCPU runs. */
+void machine_drain_devices(struct machine *m);
+
 /* machine_remove_devices() - Preconditions: no vCPU runs. */
 void machine_remove_devices(struct machine *m);
 

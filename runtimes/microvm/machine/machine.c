@@ -7,6 +7,8 @@
  */
 #include "runtimes/microvm/machine/machine.h"
 
+#include <sys/random.h>
+
 #include "base/mem.h"
 #include "runtimes/microvm/boot/load.h"
 #include "runtimes/microvm/machine/console.h"
@@ -15,10 +17,10 @@
 /* An empty machine; what stays is its configuration and who owns it. */
 static void machine_reset(struct machine *m)
 {
-	m->memory.n_regions = 0;
+	m->memory = (struct guest_memory){ 0 };
 	m->vm = (struct vm)VM_INIT;
 	m->ports.n = m->mmio.n = 0;
-	m->serial_irq = m->keyboard_irq = -1;
+	m->serial_irq = m->keyboard_irq = m->generation_irq = m->uffd = -1;
 	m->vcpus = NULL;
 	m->n_vcpus = 0;
 }
@@ -34,8 +36,7 @@ void machine_init(struct machine *m, struct loop *loop, void (*on_end)(void *own
 	machine_reset(m);
 }
 
-/* machine_undo() - after a failed start: no vCPU has run. */
-static void machine_undo(struct machine *m)
+void machine_undo(struct machine *m)
 {
 	machine_remove_devices(m);
 	for (unsigned int i = 0; i < m->n_vcpus; i++)
@@ -43,6 +44,8 @@ static void machine_undo(struct machine *m)
 	free(m->vcpus);
 	close_fd(&m->serial_irq);
 	close_fd(&m->keyboard_irq);
+	close_fd(&m->generation_irq);
+	close_fd(&m->uffd);
 	vm_finish(&m->vm);
 	guest_memory_finish(&m->memory);
 	machine_reset(m);
@@ -81,6 +84,8 @@ static int add_legacy(struct machine *m, struct error *err)
 
 	if (!r)
 		r = machine_irq_line(m, KEYBOARD_GSI, &m->keyboard_irq, err);
+	if (!r)
+		r = machine_irq_line(m, ACPI_GENERATION_GSI, &m->generation_irq, err);
 	if (r)
 		return r;
 	serial_init(&m->serial, m->config.serial_fd >= 0 ? m->config.serial_fd : STDOUT_FILENO,
@@ -137,25 +142,37 @@ static int load_kernel(struct machine *m, struct error *err)
 	return vcpu_start_64(&m->vcpus[0].vcpu, &m->memory, entry.entry, entry.argument, err);
 }
 
-static int machine_build(struct machine *m, struct error *err)
+int machine_renew_generation(struct machine *m, bool tell, struct error *err)
+{
+	uint8_t bytes[ACPI_GENERATION_BYTES];
+	uint64_t one = 1;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return error_errno(err, errno, "random bytes for the generation");
+	if (guest_memory_write(&m->memory, GPA(ACPI_GENERATION_AT), bytes, sizeof(bytes)))
+		return error_set(err, EFAULT, "no memory for the generation");
+	if (tell)
+		(void)!write(m->generation_irq, &one, sizeof(one));
+	return 0;
+}
+
+int machine_build(struct machine *m, struct error *err)
 {
 	const struct machine_config *c = &m->config;
-	int r = guest_memory_create(&m->memory, c->memory_mib << 20, c->pages, err);
+	int r;
 
-	if (!r)
-		r = vm_create(&m->vm, &m->memory, c->track_dirty, err);
+	if (c->track_dirty)
+		guest_memory_track(&m->memory);
+	r = vm_create(&m->vm, &m->memory, c->track_dirty, err);
 	if (!r)
 		r = add_legacy(m, err);
 	if (!r)
 		r = machine_add_devices(m, err);
-	if (!r)
-		r = add_vcpus(m, err);
-	return r ? r : load_kernel(m, err);
+	return r ? r : add_vcpus(m, err);
 }
 
 static int start_threads(struct machine *m, struct error *err)
 {
-	vcpu_group_init(&m->group);
 	m->group.ports = &m->ports;
 	m->group.mmio = &m->mmio;
 	m->group.began = m->vcpu_began;
@@ -178,18 +195,33 @@ int machine_start(struct machine *m, struct error *err)
 	if (m->config.kernel_fd < 0)
 		return error_set(err, EINVAL, "Cannot start microvm without kernel configuration.");
 	boot_timer_start(&m->boot_timer);
-	r = machine_build(m, err);
+	r = guest_memory_create(&m->memory, m->config.memory_mib << 20, m->config.pages, err);
+	if (!r)
+		r = machine_build(m, err);
+	if (!r)
+		r = load_kernel(m, err);
+	if (!r)
+		r = machine_renew_generation(m, false, err);
 	if (r) {
 		machine_undo(m);
 		return r;
 	}
+	return machine_run(m, false, err);
+}
+
+int machine_run(struct machine *m, bool paused, struct error *err)
+{
+	int r;
+
+	vcpu_group_init(&m->group);
+	m->group.pause = paused;
 	r = start_threads(m, err);
 	if (r) {
-		machine_ended(m,
-			      1); /* some wait in the kernel: only the process's end frees them */
+		/* some wait in the kernel: only the process's end frees them */
+		machine_ended(m, 1);
 		return r;
 	}
-	m->state = MACHINE_RUNNING;
+	m->state = paused ? MACHINE_PAUSED : MACHINE_RUNNING;
 	machine_console_open(m);
 	return 0;
 }

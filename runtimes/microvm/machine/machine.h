@@ -16,7 +16,7 @@
 #include "runtimes/microvm/machine/vcpu_thread.h"
 #include "runtimes/microvm/virtio/mmio.h"
 
-#define MACHINE_VIRTIO_MAX 19 /* interrupts 5 to 23 */
+#define MACHINE_VIRTIO_MAX 18 /* interrupts 5 to 22; 23 is the generation's */
 
 enum machine_state { MACHINE_NOT_STARTED, MACHINE_RUNNING, MACHINE_PAUSED };
 
@@ -49,7 +49,8 @@ struct machine {
 	struct serial serial;
 	struct keyboard keyboard;
 	struct boot_timer boot_timer;
-	int serial_irq, keyboard_irq;
+	int serial_irq, keyboard_irq, generation_irq;
+	int uffd;			/* tells another process of page faults; -1: nobody */
 	struct loop_fd *input;		/* standard input, while the guest's port takes bytes */
 	struct loop_timer *input_retry; /* armed while it does not */
 	struct virtio_device *balloon;	/* NULL: none */
@@ -86,6 +87,19 @@ int machine_update_drive(struct drive_config *d, const char *path,
 			 const struct limiter_config *limiter, struct error *err);
 void machine_update_net(struct net_config *n, const struct limiter_config *rx,
 			const struct limiter_config *tx);
+
+/*
+ * machine_build() - all but what runs: memory exists; devices stand on their buses, vCPUs have been
+ * created.  On failure machine_undo() is still to be called, which forgets it all.
+ * machine_run() - start vCPUs, which run unless @paused.  Return: 0; or -errno, then the machine is
+ * at its end.
+ */
+int machine_build(struct machine *m, struct error *err);
+void machine_undo(struct machine *m);
+int machine_run(struct machine *m, bool paused, struct error *err);
+
+/* machine_renew_generation() - other random bytes; tells the guest when it is to look. */
+int machine_renew_generation(struct machine *m, bool tell, struct error *err);
 
 /* machine_pause/resume() - idempotent.  Preconditions: it has been started. */
 void machine_pause(struct machine *m);

@@ -102,6 +102,31 @@ static int run_once(struct vcpu_thread *t)
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
+static bool is_to_pause(struct vcpu_group *g)
+{
+	bool pause;
+
+	pthread_mutex_lock(&g->lock);
+	pause = g->pause;
+	pthread_mutex_unlock(&g->lock);
+	return pause;
+}
+
+/*
+ * settle() - what was read for the guest reaches its registers when it is entered next: enter it
+ * without letting it run, until nothing is left to serve.  Return: as serve_exit().
+ */
+static int settle(struct vcpu_thread *t)
+{
+	int status = -1;
+
+	do
+		__atomic_store_n(&t->vcpu.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	while (ioctl(t->vcpu.fd, KVM_RUN, 0) == 0 && (status = serve_exit(t)) < 0);
+	__atomic_store_n(&t->vcpu.run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	return status;
+}
+
 /* wait_while_paused() - one lock operation a turn: cheap against an exit. */
 static void wait_while_paused(struct vcpu_group *g)
 {
@@ -134,12 +159,18 @@ static void *thread_run(void *data)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	status = t->group->began && t->group->began() ? 1 : -1;
 	while (status < 0) {
-		wait_while_paused(t->group);
-		status = run_once(t);
+		if (!is_to_pause(t->group))
+			status = run_once(t);
+		else if ((status = settle(t)) < 0)
+			wait_while_paused(t->group);
 	}
 	if (status)
 		counter_add(&t->group->failures, 1);
 	t->group->ended(t->group->owner, status);
+	pthread_mutex_lock(&t->group->lock);
+	t->group->n_gone++;
+	pthread_cond_broadcast(&t->group->changed);
+	pthread_mutex_unlock(&t->group->lock);
 	return NULL;
 }
 
@@ -168,7 +199,7 @@ void vcpu_group_pause(struct vcpu_group *g, struct vcpu_thread *threads, unsigne
 		pthread_kill(threads[i].thread, KICK_SIGNAL);
 	}
 	pthread_mutex_lock(&g->lock);
-	while (g->n_paused < n)
+	while (g->n_paused + g->n_gone < n)
 		pthread_cond_wait(&g->changed, &g->lock);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -21,6 +21,7 @@ struct vcpu_group {
 	pthread_cond_t changed; /* of what follows */
 	bool pause;		/* under lock: vCPUs are to stand still */
 	unsigned int n_paused;	/* under lock */
+	unsigned int n_gone;	/* under lock: threads that have ended */
 	const struct bus *ports, *mmio;
 	/* a thread begins; may be NULL.  Return: 0, or the machine ends with 1 */
 	int (*began)(void);

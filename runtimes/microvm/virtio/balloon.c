@@ -83,6 +83,7 @@ static void give_away(const struct guest_memory *m, uint32_t *pfns, uint32_t n)
 		for (end = i + 1; end < n && pfns[end] - pfns[end - 1] <= 1;)
 			end++;
 		len = (pfns[end - 1] - pfns[i] + 1ULL) * GUEST_PAGE_BYTES;
+		guest_memory_mark(m, GPA(pfns[i] * GUEST_PAGE_BYTES), len);
 		guest_memory_discard(guest_memory_at(m, GPA(pfns[i] * GUEST_PAGE_BYTES), len), len);
 	}
 }
@@ -260,6 +261,46 @@ static void balloon_config_write(struct virtio_device *d, uint32_t offset, const
 		memcpy(&balloon_of(d)->stats.actual_pages, from, len);
 }
 
+struct balloon_state {
+	uint32_t target_pages, actual_pages, host_command, guest_command, last_command;
+	uint16_t stats_head;
+	uint8_t stats_held, heard;
+};
+
+static void balloon_save(struct virtio_device *d, struct strbuf *out)
+{
+	const struct balloon *b = balloon_of(d);
+	struct balloon_state s = { .target_pages = b->stats.target_pages,
+				   .actual_pages = b->stats.actual_pages,
+				   .host_command = b->hinting.host_command,
+				   .guest_command = b->hinting.guest_command,
+				   .last_command = b->last_command,
+				   .stats_head = b->stats_head,
+				   .stats_held = b->stats_held,
+				   .heard = b->hinting.heard };
+
+	strbuf_append(out, &s, sizeof(s));
+}
+
+static int balloon_load(struct virtio_device *d, const void *data, size_t len, struct error *err)
+{
+	struct balloon *b = balloon_of(d);
+	struct balloon_state s;
+
+	if (len != sizeof(s))
+		return error_set(err, EBADMSG, "a balloon of %zu bytes", len);
+	memcpy(&s, data, sizeof(s));
+	if (s.stats_held && s.stats_head >= QUEUE_SIZE_MAX)
+		return error_set(err, EBADMSG, "a balloon that cannot be");
+	b->stats.target_pages = s.target_pages;
+	b->stats.actual_pages = s.actual_pages;
+	b->hinting = (struct balloon_hinting){ s.host_command, s.heard, s.guest_command };
+	b->last_command = s.last_command;
+	b->stats_held = s.stats_held;
+	b->stats_head = s.stats_head;
+	return 0;
+}
+
 static void balloon_destroy(struct virtio_device *d)
 {
 	loop_timer_remove(balloon_of(d)->timer);
@@ -273,6 +314,8 @@ static const struct virtio_ops balloon_ops = {
 	.reset = balloon_reset,
 	.config_read = balloon_config_read,
 	.config_write = balloon_config_write,
+	.save = balloon_save,
+	.load = balloon_load,
 	.destroy = balloon_destroy,
 };
 

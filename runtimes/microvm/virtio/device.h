@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "runtimes/microvm/virtio/queue.h"
 
 #define VIRTIO_QUEUES_MAX 5
@@ -42,6 +43,12 @@ struct virtio_ops {
 	/* The driver writes @len bytes (1, 2, 4 or 8) there.  May be NULL. */
 	void (*config_write)(struct virtio_device *d, uint32_t offset, const uint8_t *from,
 			     uint32_t len);
+	/*
+	 * Append what the device has besides its transport's state; take it back, before it is
+	 * activated.  May be NULL: nothing.  Return: 0 or -EBADMSG.
+	 */
+	void (*save)(struct virtio_device *d, struct strbuf *out);
+	int (*load)(struct virtio_device *d, const void *data, size_t len, struct error *err);
 	void (*destroy)(struct virtio_device *d);
 };
 

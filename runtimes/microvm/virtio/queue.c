@@ -60,6 +60,7 @@ static void store_u16(const struct virtqueue *q, uint64_t at, uint16_t v)
 {
 	uint16_t *p = guest_memory_at(q->memory, GPA(at), 2);
 
+	guest_memory_mark(q->memory, GPA(at), 2);
 	if (p)
 		__atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
@@ -89,6 +90,7 @@ static int add_part(const struct virtqueue *q, struct queue_chain *c, const stru
 		return -EBADMSG;
 	c->parts[n] = (struct iovec){ .iov_base = p, .iov_len = d->len };
 	if (write) {
+		guest_memory_mark(q->memory, GPA(d->at), d->len);
 		c->n_write++;
 		c->write_bytes += d->len;
 	} else {

@@ -14,6 +14,7 @@
  *   guest.mmds=A        eth0 has address A; a token and /a of the metadata service with it
  *   guest.touch=N       write to N MiB, and give them back
  *   guest.vsock         serve and use AF_VSOCK, see vsock.c
+ *   guest.count=DEVICE  number after number for ever, each with a sum of the device's first MiB
  *   guest.tick          a line every 5 ms for ever
  *   guest.flood=N       N KiB to the console
  *   guest.echo          repeat lines of the console
@@ -141,6 +142,22 @@ static void sum(int fd, uint8_t *buffer)
 	}
 	printf("GUEST disk of %llu bytes, sum %llu\n", (unsigned long long)bytes,
 	       (unsigned long long)total);
+}
+
+static void count(const char *path)
+{
+	int fd = open_device(path, O_DIRECT | O_RDONLY);
+	uint8_t *buffer = aligned_alloc(4096, BLOCK);
+
+	for (unsigned int n = 1;; n++) {
+		uint64_t total = 0;
+
+		for (off_t at = 0; at < MIB && pread(fd, buffer, BLOCK, at) == BLOCK; at += BLOCK)
+			for (int i = 0; i < BLOCK; i++)
+				total += buffer[i];
+		printf("GUEST count %u sum %llu\n", n, (unsigned long long)total);
+		usleep(20000);
+	}
 }
 
 static bool write_pattern(int fd, uint8_t *buffer)
@@ -366,6 +383,8 @@ static void work(void)
 		touch(atoi(value));
 	if (argument("guest.vsock"))
 		guest_vsock();
+	if ((value = argument("guest.count")))
+		count(value);
 	if (argument("guest.echo"))
 		echo();
 	while (argument("guest.tick")) {
