@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks: beside the peer, in one run on one machine.
 
-.PHONY: bench bench-pod bench-pull bench-sentry
+.PHONY: bench bench-pod bench-pull bench-sentry bench-vm
 bench: $(BINS) bench-sentry
 	$(Q)BIN=$(abspath $(B))/bin tests/bench/bench-pod cni host seccomp many restart parallel pull
 bench-pod: $(BINS)
@@ -16,3 +16,7 @@ $(BENCH_GUEST): $(wildcard tests/bench/guest/*.c) tests/bench/guest/guest.h
 		$(filter %.c,$^) -o $@
 bench-sentry: $(BINS) $(BENCH_GUEST)
 	$(Q)BIN=$(abspath $(B))/bin BENCH_GUEST=$(abspath $(BENCH_GUEST)) tests/bench/bench-sentry $(BENCH)
+
+# The micro-VM beside QEMU's microvm machine (and FIRECRACKER=), in an emulated machine.
+bench-vm: $(BINS)
+	$(Q)BIN=$(abspath $(B))/bin tests/bench/bench-vm $(RUNS)
