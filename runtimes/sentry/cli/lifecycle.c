@@ -94,7 +94,7 @@ static int make_cgroup(const struct cli *c, const struct create_options *o, cons
 	if (rc == 0)
 		rc = cgroup_create(r->cgroup, err);
 	if (rc == 0 && s->resources)
-		rc = limits_apply(r->cgroup, s->resources, err);
+		rc = limits_apply(r->cgroup, s->resources, LIMITS_BUT_TIME, err);
 	return rc < 0 ? rc : cgroup_open(r->cgroup, ret, err);
 }
 
@@ -142,6 +142,8 @@ static int launch_all(const struct cli *c, const struct create_options *o, struc
 	if (rc == 0)
 		rc = launch(l, sandbox, err);
 	launch_finish(l);
+	if (rc == 0 && l->record->cgroup && l->spec->resources)
+		rc = limits_apply(l->record->cgroup, l->spec->resources, LIMITS_TIME, err);
 	fork_cgroups_close(&l->cgroups);
 	if (rc == 0)
 		rc = hooks_run(l->spec->hooks, "prestart", l->record, "created", err);

@@ -88,7 +88,8 @@ static void take_unified(struct arena *a, const struct json *map, struct cgroup_
 	l->unified = files;
 }
 
-int limits_apply(const char *path, const struct json *resources, struct error *err)
+int limits_apply(const char *path, const struct json *resources, enum limits_part part,
+		 struct error *err)
 {
 	const struct json *cpu = json_get(resources, "cpu");
 	struct arena arena cleanup_arena = { 0 };
@@ -98,6 +99,14 @@ int limits_apply(const char *path, const struct json *resources, struct error *e
 	};
 	int rc = take_numbers(resources, &l, err);
 
+	if (rc == 0 && part == LIMITS_TIME) {
+		struct cgroup_limits time = { .cpu_period_us = l.cpu_period_us,
+					      .cpu_quota_us = l.cpu_quota_us };
+
+		return cgroup_update(path, &time, err);
+	}
+	if (part == LIMITS_BUT_TIME)
+		l.cpu_period_us = l.cpu_quota_us = 0;
 	if (rc == 0)
 		rc = take_hugepages(&arena, json_get(resources, "hugepageLimits"), &l, err);
 	if (rc < 0)
@@ -132,7 +141,7 @@ static int update(const struct cli *c, const char *id, const char *file, struct 
 		rc = read_resources(file, &text, err);
 	if (rc == 0)
 		rc = json_parse(&arena, str_or(text.data, ""), text.len, 0, &j, err);
-	return rc < 0 ? rc : limits_apply(r.cgroup, j, err);
+	return rc < 0 ? rc : limits_apply(r.cgroup, j, LIMITS_ALL, err);
 }
 
 int cli_update(const struct cli *c, int argc, char **argv)
