@@ -28,6 +28,8 @@ struct gofer {
 	int socks[GOFER_CONNECTIONS];
 	size_t n;
 	unsigned int busy; /* bit i: connection i is in use */
+	bool is_lost;
+	void (*lost)(void); /* may be NULL */
 };
 
 /* One request and where its answer goes. */
@@ -39,6 +41,7 @@ struct ask {
 	void *into; /* reply's data; NULL: none is wanted */
 	size_t into_size;
 	int fd;
+	bool lost; /* there is nobody to ask */
 };
 
 struct gofer *gofer_create(const int *socks, size_t n)
@@ -61,6 +64,17 @@ void gofer_destroy(struct gofer *g)
 	pthread_cond_destroy(&g->freed);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
+}
+
+void gofer_on_lost(struct gofer *g, void (*fn)(void))
+{
+	g->lost = fn;
+}
+
+static void tell_lost(struct gofer *g)
+{
+	if (!__atomic_exchange_n(&g->is_lost, true, __ATOMIC_ACQ_REL) && g->lost)
+		g->lost();
 }
 
 static size_t take_connection(struct gofer *g)
@@ -97,6 +111,7 @@ static int send_request(int sock, struct ask *a)
 	do
 		n = sendmsg(sock, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	a->lost = n < 0;
 	return n < 0 ? -EIO : 0;
 }
 
@@ -131,7 +146,8 @@ static int receive_reply(int sock, struct ask *a)
 	do
 		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
+	a->lost = n <= 0;
+	if (a->lost)
 		return -EIO;
 	a->fd = take_fd(&m);
 	if ((size_t)n < sizeof(a->reply) || a->reply.error > 0)
@@ -158,6 +174,8 @@ static int ask(struct gofer *g, struct ask *a)
 	give_connection(g, i);
 	if (rc < 0)
 		close_fd(&a->fd);
+	if (a->lost)
+		tell_lost(g);
 	return rc;
 }
 

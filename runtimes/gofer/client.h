@@ -25,6 +25,11 @@ struct gofer_node {
 /* gofer_create() - over @n sockets (taken over), at most GOFER_CONNECTIONS. */
 struct gofer *gofer_create(const int *socks, size_t n);
 void gofer_destroy(struct gofer *g); /* may be NULL */
+/*
+ * gofer_on_lost() - @fn is called once, when a request finds the gofer gone: by whoever asked, with
+ * the locks that it holds.
+ */
+void gofer_on_lost(struct gofer *g, void (*fn)(void));
 
 int gofer_lookup(struct gofer *g, uint32_t dir, const char *name, struct gofer_node *ret);
 int gofer_getattr(struct gofer *g, uint32_t handle, struct gofer_attr *ret);

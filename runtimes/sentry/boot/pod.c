@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "runtimes/sentry/task/seccomp.h"
 
 pthread_mutex_t pod_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -25,9 +26,32 @@ static struct gofer *gofer;
 static struct uts_namespace *pod_uts;
 static struct pid_namespace *pod_pids;
 
+/* end_containers() - on a thread of its own: who finds the gofer gone holds locks of files. */
+static void *end_containers(void *unused)
+{
+	struct member *m;
+
+	(void)unused;
+	pthread_mutex_lock(&pod_lock);
+	list_for_each(m, &members, in_pod)
+		if (m->container)
+			container_kill_all(m->container);
+	pthread_mutex_unlock(&pod_lock);
+	return NULL;
+}
+
+static void gofer_lost(void)
+{
+	log_error("the gofer has ended: files of the host cannot be reached, so the pod's "
+		  "containers are "
+		  "killed");
+	thread_start(end_containers, NULL);
+}
+
 void pod_init(struct gofer *g)
 {
 	gofer = g;
+	gofer_on_lost(g, gofer_lost);
 }
 
 struct gofer *pod_gofer(void)
