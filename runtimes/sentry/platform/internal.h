@@ -90,10 +90,11 @@ struct stub_thread {
 	uint8_t *data;
 	void *owner;
 	struct server *server;
-	uint32_t seen;	  /* the last request */
-	atomic_bool busy; /* in an upcall: kicks need no signal */
-	atomic_uint kick; /* a signal may be due */
-	atomic_bool stop; /* the server must leave */
+	uint32_t seen;	     /* the last request */
+	atomic_bool busy;    /* in an upcall: kicks need no signal */
+	atomic_bool leaving; /* that request is a LAST_CALL */
+	atomic_uint kick;    /* a signal may be due */
+	atomic_bool stop;    /* the server must leave */
 	struct list in_stopping;
 	pid_t host_tid; /* in our pid namespace; 0: not looked up yet */
 	bool is_new_process, adopted;
@@ -136,7 +137,7 @@ void process_adopted(struct stub_process *p, pid_t host_pid, int pidfd);
  * thread_is_leaving() - its last request is a LAST_CALL: it is served though the process may be
  * dead, and before anybody hears of that.
  */
-bool thread_is_leaving(const struct stub_thread *t);
+bool thread_is_leaving(struct stub_thread *t);
 /* process_died() - called by the housekeeper when the pidfd says so. */
 void process_died(struct stub_process *p);
 

@@ -64,9 +64,20 @@ struct stub_thread *thread_new(struct stub_process *p, uint32_t slot, void *owne
 	return t;
 }
 
-bool thread_is_leaving(const struct stub_thread *t)
+/*
+ * What the channel says counts only until the request is taken: whoever writes into it later must
+ * not hide a death from a call that sleeps.
+ */
+bool thread_is_leaving(struct stub_thread *t)
 {
-	return __atomic_load_n(&t->control->kind, __ATOMIC_SEQ_CST) == CHANNEL_LAST_CALL;
+	const struct channel_control *c = t->control;
+
+	if (!atomic_load(&t->busy) &&
+	    __atomic_load_n(&c->kind, __ATOMIC_SEQ_CST) == CHANNEL_LAST_CALL &&
+	    __atomic_load_n(&c->request, __ATOMIC_SEQ_CST) !=
+		    __atomic_load_n(&t->seen, __ATOMIC_SEQ_CST))
+		return true;
+	return atomic_load(&t->leaving); /* set before `seen` and `busy` */
 }
 
 /* Preconditions: holds p->lock. */

@@ -100,7 +100,7 @@ void server_hold(struct stub_thread *t, uint32_t cpu)
 int thread_wait(struct stub_thread *t)
 {
 	struct channel_control *c = t->control;
-	uint32_t now;
+	uint32_t now, kind;
 
 	__atomic_store_n(&c->sentry_sleeps, 1, __ATOMIC_SEQ_CST);
 	while ((now = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST)) == t->seen) {
@@ -109,13 +109,16 @@ int thread_wait(struct stub_thread *t)
 		host_futex_wait(&c->request, t->seen);
 	}
 	__atomic_store_n(&c->sentry_sleeps, 0, __ATOMIC_RELAXED);
+	kind = __atomic_load_n(&c->kind, __ATOMIC_RELAXED) & 0xff;
 	/* What a process has said last counts, though it is dead by now. */
-	if (atomic_load(&t->stop) && !thread_is_leaving(t))
+	if (kind == CHANNEL_LAST_CALL && !atomic_load(&t->busy))
+		atomic_store(&t->leaving, true);
+	else if (atomic_load(&t->stop))
 		return -ESRCH;
-	t->seen = now;
+	__atomic_store_n(&t->seen, now, __ATOMIC_SEQ_CST);
 	atomic_store(&t->busy, true);
 	follow(t);
-	return (int)(__atomic_load_n(&c->kind, __ATOMIC_RELAXED) & 0xff);
+	return (int)kind;
 }
 
 static void answer(struct stub_thread *t, enum channel_answer kind, uint32_t flags)
@@ -181,7 +184,7 @@ static void clone_refused(struct stub_thread *t)
 static bool begin(struct stub_thread *t)
 {
 	pthread_mutex_lock(&t->process->lock);
-	t->started = t->owner && (!atomic_load(&t->stop) || thread_is_leaving(t));
+	t->started = t->owner && (!atomic_load(&t->stop) || atomic_load(&t->leaving));
 	pthread_mutex_unlock(&t->process->lock);
 	return t->started;
 }

@@ -299,6 +299,27 @@ static int serving_threads(void)
 	return n;
 }
 
+/* Says of a thread that sleeps in the sentry that it has made its last call. */
+GUEST static void scribble_kind(long area)
+{
+	volatile struct channel_control *c = (volatile struct channel_control *)CHANNEL_AT(area);
+
+	for (;;) {
+		c->kind = CHANNEL_LAST_CALL;
+		guest_data[TRIED] = 1;
+	}
+}
+
+GUEST static void liar(long unused)
+{
+	long area = await_go();
+
+	(void)unused;
+	guest_thread(scribble_kind, area, (volatile int *)&guest_data[64]);
+	for (;;)
+		guest_call(TOY_BLOCK, ERESTARTNOHAND, 0, 0, 0, 0, 0);
+}
+
 static long tried; /* hostile acts that the last attack came to */
 
 /* attack() - Return: how many of the guests ended in any way within the time. */
@@ -366,6 +387,8 @@ int main(void)
 	others_live("after the wrecking");
 	is_int(attack(breeder, 4), 4, "children behind the sentry's back");
 	others_live("after the breeding");
+	is_int(attack(liar, 4), 4, "a sleeping thread that seems to have made its last call");
+	is_int(tried, 4, "that was written");
 	is_int(attack(impostor, 1), 1, "a child that shows another's number");
 	ok(tried == 1 && toy_data[43], "it asked");
 	ok(toy_data[40] == -EPERM && toy_data[42] == -EPERM, "no channel is given for one used");
