@@ -66,11 +66,18 @@ struct allowed_call {
 /* mmap and mprotect: never memory that can be executed */
 #define ALLOW_NO_EXEC(call) ALLOW_IF(call, ARG_MASKED(2, PROT_EXEC, 0))
 
+/* Sanitizer builds have no filters: their libraries call more than any list has. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CONFINE_FILTERS 0
+#else
+#define CONFINE_FILTERS 1
+#endif
+
 /*
  * confine_calls() - every system call but the @n of @calls gets the answer @otherwise
  * (SECCOMP_RET_...); those of another architecture end the process.  A call may stand there more
- * than once: each adds arguments with which it is let through.  Sanitizer builds have no filter:
- * their libraries call more than any list has.
+ * than once: each adds arguments with which it is let through.  Does nothing without
+ * CONFINE_FILTERS.
  */
 int confine_calls(uint32_t otherwise, const struct allowed_call *calls, size_t n,
 		  struct error *err);

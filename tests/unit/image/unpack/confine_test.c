@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/path.h"
 #include "image/unpack/confine.h"
 #include "tests/unit/tap.h"
@@ -78,7 +79,7 @@ int main(void)
 			_exit(1);
 		test_root();
 		test_rights();
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if CONFINE_FILTERS
 		test_filter();
 #endif
 		status = tap_done();
