@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #define LINE_MAX_BYTES 4096
 
@@ -68,13 +69,11 @@ bool log_enabled(enum log_level level)
 static size_t put_time(char *line, size_t size)
 {
 	struct timespec now;
-	struct tm tm;
-	size_t n;
+	char utc[20];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	return n + (size_t)snprintf(line + n, size - n, ".%06ldZ", now.tv_nsec / 1000);
+	str_utc(now.tv_sec, utc);
+	return (size_t)snprintf(line, size, "%s.%06ldZ", utc, now.tv_nsec / 1000);
 }
 
 static size_t put_head(char *line, size_t size, enum log_level level)

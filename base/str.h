@@ -77,6 +77,10 @@ const char *str_nearest(const char *s, const char *const *candidates, size_t cou
 /* str_random_hex() - @bytes random bytes as lower-case hex into @out (2*bytes+1 long). */
 void str_random_hex(char *out, size_t bytes);
 
+/* str_utc() - @seconds since the epoch as "2026-01-02T03:04:05", years of four digits.  It reads no
+ * time zone, and links with little of the C library. */
+void str_utc(int64_t seconds, char out[20]);
+
 /* str_rfc3339() - wall clock @ns since the epoch as RFC 3339 with nanoseconds, UTC ("...Z"). */
 void str_rfc3339(int64_t ns, char out[36]);
 

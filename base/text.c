@@ -220,13 +220,41 @@ void str_random_hex(char *out, size_t bytes)
 	*out = '\0';
 }
 
+static bool is_leap(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* find_date() - of the @day-th day after 1970-01-01. */
+static void find_date(int64_t day, int *ret_year, int *ret_month, int *ret_day)
+{
+	static const int months[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	int year = 1970 + (int)(day / 146097) * 400, month = 0, length; /* 400 years are alike */
+
+	for (day %= 146097; day >= 365 + is_leap(year); year++)
+		day -= 365 + is_leap(year);
+	while (day >= (length = months[month] + (month == 1 && is_leap(year)))) {
+		day -= length;
+		month++;
+	}
+	*ret_year = year;
+	*ret_month = month + 1;
+	*ret_day = (int)day + 1;
+}
+
+void str_utc(int64_t seconds, char out[20])
+{
+	int second = (int)(seconds % 86400), year, month, day;
+
+	find_date(seconds / 86400, &year, &month, &day);
+	snprintf(out, 20, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned int)year % 10000,
+		 (unsigned int)month % 100, (unsigned int)day % 100,
+		 (unsigned int)second / 3600 % 100, (unsigned int)second / 60 % 60,
+		 (unsigned int)second % 60);
+}
+
 void str_rfc3339(int64_t ns, char out[36])
 {
-	time_t seconds = (time_t)(ns / 1000000000);
-	struct tm tm;
-	size_t n;
-
-	gmtime_r(&seconds, &tm);
-	n = strftime(out, 36, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, 36 - n, ".%09dZ", (int)(ns % 1000000000));
+	str_utc(ns / 1000000000, out);
+	snprintf(out + 19, 36 - 19, ".%09dZ", (int)(ns % 1000000000));
 }

@@ -27,20 +27,17 @@ static size_t log_head(char *line, size_t size, enum log_level level)
 	static const char *const levels[] = { ":ERROR", ":WARN", ":INFO", ":DEBUG" };
 	char name[16] = "";
 	struct timespec now;
-	struct tm tm;
-	size_t n;
+	char utc[20];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm); /* no time zone: in a chroot there is no file that says it */
 	prctl(PR_GET_NAME, name);
-	n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	return n + (size_t)snprintf(line + n, size - n, ".%09ld [%.64s:%s%s] ", now.tv_nsec,
-				    log_of->id, name, log_of->log_show_level ? levels[level] : "");
+	str_utc(now.tv_sec, utc);
+	return (size_t)snprintf(line, size, "%s.%09ld [%.64s:%s%s] ", utc, now.tv_nsec, log_of->id,
+				name, log_of->log_show_level ? levels[level] : "");
 }
 
 void api_log_init(const struct api *api)
 {
-	tzset(); /* reads a file: later a filter of system calls may not let it */
 	log_of = api;
 	log_set_head(log_head);
 }
