@@ -5,6 +5,9 @@
  * Redirects are followed here, not by libcurl: once an answer sends us to another scheme, host
  * or port, neither the Authorization header nor a mirror's own headers and client certificate go
  * along (blob stores sign their URLs).  HTTPS never goes back to HTTP.
+ *
+ * Slowness is judged here too: libcurl would take it for the server's when whoever takes the bytes
+ * is slow.
  */
 #include "image/fetch/http.h"
 
@@ -12,26 +15,36 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/loop.h"
 #include "base/mem.h"
 
 #define MAX_REDIRECTS	  6
 #define CONNECT_TIMEOUT_S 5L
-#define LOW_SPEED_BYTES	  1024L
-#define LOW_SPEED_S	  30L
 #define MAX_ERROR_BODY	  (64 << 10)
+
+/* What an answer has to give at least, over each such time. */
+struct pace {
+	int64_t window_ns;
+	uint64_t bytes_per_s;
+};
+static const struct pace patient = { 30000000000, 1 << 10 };
+static const struct pace hurried = { 5000000000, 32 << 10 };
 
 /* One hop. */
 struct hop {
 	struct http_exchange *x;
 	CURL *curl;
 	int sink_rc;
+	/* Of the window under way: */
+	int64_t began_ns, in_sink_ns;
+	uint64_t bytes;
 	char why[CURL_ERROR_SIZE];
 };
 
 void http_reset(struct http_exchange *x)
 {
 	x->status = 0;
-	x->unreachable = x->unavailable = false;
+	x->unreachable = x->unavailable = x->slow = false;
 	x->retry_after_s = 0;
 	strbuf_finish(&x->content_type);
 	strbuf_finish(&x->challenge);
@@ -46,8 +59,12 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 	long status = 0;
 
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	h->bytes += len;
 	if (x->sink && (status == 200 || status == 206)) {
+		int64_t before = clock_monotonic_ns();
+
 		h->sink_rc = x->sink(x->sink_data, status, bytes, len);
+		h->in_sink_ns += clock_monotonic_ns() - before;
 		return h->sink_rc < 0 ? 0 : len;
 	}
 	if (status < 200 || status > 299) {
@@ -61,6 +78,30 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 	}
 	strbuf_append(&x->body, bytes, len);
 	return len;
+}
+
+/* on_progress() - called about once a second.  Return: not 0 to give up. */
+static int on_progress(void *data, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up_now)
+{
+	struct hop *h = data;
+	const struct pace *p = h->x->hurried ? &hurried : &patient;
+	int64_t passed = clock_monotonic_ns() - h->began_ns;
+	int64_t theirs = passed - h->in_sink_ns;
+
+	(void)total;
+	(void)now;
+	(void)up_total;
+	(void)up_now;
+	if (passed < p->window_ns)
+		return 0;
+	/* Mostly waiting for the sink, it had no time to show what it can. */
+	h->x->slow = theirs > p->window_ns / 2 &&
+		     h->bytes < p->bytes_per_s * (uint64_t)(theirs / 1000000) / 1000;
+	h->began_ns += passed;
+	h->in_sink_ns = 0;
+	h->bytes = 0;
+	return h->x->slow;
 }
 
 /* The value of header @name in @line, without its end. */
@@ -165,8 +206,9 @@ static void set_options(struct hop *h, const char *url, bool same_host)
 	curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "bulkhead/" BULKHEAD_VERSION);
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-	curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES);
-	curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, LOW_SPEED_S);
+	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
 	curl_easy_setopt(h->curl, CURLOPT_BUFFERSIZE, 128L << 10);
 	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
@@ -199,8 +241,11 @@ static int transfer_failed(struct hop *h, CURLcode code, const char *url, struct
 				 url, h->x->max_body_bytes);
 	if (h->sink_rc < 0)
 		return h->sink_rc;
-	h->x->unreachable = h->x->status == 0 && never_answered(code);
+	h->x->unreachable = h->x->status == 0 && (never_answered(code) || h->x->slow);
 	h->x->unavailable = h->x->unreachable;
+	if (h->x->slow)
+		return error_set(err, EIO, "%.*s: too slow: it hardly sends anything", host_len,
+				 url);
 	return error_set(err, EIO, "%.*s: %s", host_len, url,
 			 *h->why ? h->why : curl_easy_strerror(code));
 }
@@ -236,7 +281,7 @@ int http_exchange(CURL *curl, struct http_exchange *x, struct error *err)
 	char *url cleanup_free = xstrdup(x->url);
 
 	for (int i = 0; i <= MAX_REDIRECTS; i++) {
-		struct hop h = { .x = x, .curl = curl };
+		struct hop h = { .x = x, .curl = curl, .began_ns = clock_monotonic_ns() };
 		char *next = NULL;
 		int rc;
 

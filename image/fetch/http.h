@@ -23,6 +23,7 @@ struct http_exchange {
 	const char *authorization; /* header's value, may be NULL; never sent to another host */
 	const char *form;	   /* a body to POST, may be NULL */
 	uint64_t offset_bytes;	   /* ask for the rest from here */
+	bool hurried;		   /* somebody else can be asked: a trickle will not do */
 	http_sink_fn *sink;	   /* NULL: into body */
 	void *sink_data;
 	size_t max_body_bytes;
@@ -30,6 +31,7 @@ struct http_exchange {
 	/* Results: */
 	long status;
 	bool unreachable; /* could not even be spoken to */
+	bool slow;	  /* given up as it trickled */
 	bool unavailable; /* unreachable, or its proxy says so: 502, 503, 504 */
 	struct strbuf content_type, challenge, body;
 	unsigned int retry_after_s;

@@ -2,9 +2,10 @@
 /*
  * Registry client (distribution-spec, pull side).
  *
- * Endpoints are asked in order.  An endpoint that can't be spoken to is not asked again in this
- * fetch; 429 and 5xx are tried a few times; 401 is answered once.  What is said when all failed
- * is what the last one said: that is the registry itself.
+ * Endpoints are asked in order.  One that can't be spoken to, or that trickles while another is
+ * left, is not asked again in this fetch, and the next goes on at the byte where it stopped; 429
+ * and 5xx are tried a few times; 401 is answered once.  What is said when all failed is what the
+ * last one said: that is the registry itself.
  */
 #include "image/fetch/registry.h"
 
@@ -167,7 +168,7 @@ static int ask(struct registry *r, CURL *curl, size_t e, const char *what, struc
 		if (attempt + 1 < MAX_TRIES)
 			pause_before_retry(x, attempt);
 	}
-	if (rc < 0 && x->unreachable)
+	if (rc < 0 && (x->unreachable || x->slow))
 		set_dead(r, e);
 	x->url = NULL;
 	return rc;
@@ -183,6 +184,16 @@ static bool is_candidate(struct registry *r, size_t e, bool resolve, bool before
 	if (is_dead(r, e))
 		return false;
 	return resolve ? p->resolve : p->pull;
+}
+
+/* Whether another endpoint is left to ask when @e fails. */
+static bool has_next(struct registry *r, size_t e, bool resolve)
+{
+	for (e++; e < r->request->n_endpoints; e++) {
+		if (!r->request->endpoints[e].fallback && is_candidate(r, e, resolve, false))
+			return true;
+	}
+	return false;
 }
 
 static int nobody_asked(struct registry *r, bool resolve, bool *ret_unavailable, struct error *err)
@@ -209,6 +220,7 @@ static int get_whole(struct registry *r, CURL *curl, const char *what, const cha
 		asked = true;
 		http_reset(x);
 		x->accept = accept;
+		x->hurried = has_next(r, e, resolve);
 		x->max_body_bytes = MANIFEST_MAX_BYTES;
 		rc = ask(r, curl, e, what, x, err);
 		unreachable = x->unreachable;
@@ -397,7 +409,7 @@ static int stream_from(struct registry *r, CURL *curl, size_t e, const char *wha
 			rc = ask(r, curl, e, what, x, err);
 		}
 		rc = judge_answer(s, rc, err);
-		if (rc == 0 || s->too_long || s->got_bytes == before)
+		if (rc == 0 || s->too_long || s->got_bytes == before || x->slow)
 			return rc;
 	}
 	return rc;
@@ -416,6 +428,7 @@ static int stream_blob(struct registry *r, CURL *curl, struct stream *s, bool *r
 		if (!is_candidate(r, e, false, unreachable))
 			continue;
 		asked = true;
+		x.hurried = has_next(r, e, false);
 		rc = stream_from(r, curl, e, what, NULL, &x, s, err);
 		unreachable = x.unreachable;
 		if (rc == 0 || s->too_long)
@@ -423,6 +436,7 @@ static int stream_blob(struct registry *r, CURL *curl, struct stream *s, bool *r
 	}
 	for (size_t i = 0; urls && i < urls->count && (!asked || (rc < 0 && !s->too_long)); i++) {
 		asked = true;
+		x.hurried = false;
 		rc = stream_from(r, curl, 0, NULL, urls->items[i], &x, s, err);
 	}
 	*ret_unavailable = x.unavailable && rc < 0;

@@ -20,7 +20,7 @@
 
 #define IN_BYTES (128 << 10)
 
-enum compression { PLAIN, GZIP, ZSTD, REFUSED };
+enum compression { PLAIN, GZIP, ZSTD };
 
 struct inflate {
 	int fd;
@@ -44,11 +44,12 @@ static const struct {
 	{ "application/vnd.docker.image.rootfs.diff.tar.gzip", GZIP },
 	{ "application/vnd.docker.image.rootfs.diff.tar.zstd", ZSTD },
 	{ "application/vnd.docker.image.rootfs.diff.tar", PLAIN },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar", REFUSED },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", REFUSED },
-	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", REFUSED },
-	{ "application/vnd.docker.image.rootfs.foreign.diff.tar", REFUSED },
-	{ "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", REFUSED },
+	/* registries need not have these: the manifest says where they are */
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar", PLAIN },
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", GZIP },
+	{ "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", ZSTD },
+	{ "application/vnd.docker.image.rootfs.foreign.diff.tar", PLAIN },
+	{ "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", GZIP },
 };
 
 static int find_compression(const char *media_type, enum compression *ret, struct error *err)
@@ -56,11 +57,6 @@ static int find_compression(const char *media_type, enum compression *ret, struc
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if (!str_eq(types[i].media_type, media_type))
 			continue;
-		if (types[i].compression == REFUSED)
-			return error_set(err, EPERM,
-					 "media type %s: layers that may not be distributed are "
-					 "not supported",
-					 media_type);
 		*ret = types[i].compression;
 		return 0;
 	}

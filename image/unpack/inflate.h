@@ -13,7 +13,7 @@ struct inflate;
 
 /*
  * inflate_open() - read @fd (which stays the caller's) as the compression that @media_type says.
- * Errors: -EINVAL unknown type, -EPERM a type that its maker does not want distributed.
+ * Errors: -EINVAL unknown type.
  */
 int inflate_open(int fd, const char *media_type, struct inflate **ret, struct error *err);
 void inflate_close(struct inflate *in); /* may be NULL */

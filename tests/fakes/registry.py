@@ -98,7 +98,7 @@ IMAGES = {
     "no-tar": make([{"z": b"1"}]), "many": make([{}] * 501),
     "flaky": make([{"f": b"1"}]), "token": make([{"k": b"1"}]), "basic": make([{"b": b"1"}]),
     "redirect": make([{"r": b"1"}]), "secret": make([{"s": b"1"}]), "busy": make([{"y": b"1"}]),
-    "broken": make([{"x": b"1"}]),
+    "broken": make([{"x": b"1"}]), "drip": make([{"d": hashlib.sha512(b"d").digest() * 3000}]),
 }
 
 
@@ -209,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(status, body[:len(body) // 2 if start == 0 else 0], len(body))
         elif repo == "cut" and self.times("cut") < 3:
             return self.answer(status, body[:max(1, len(body) // 2)], len(body))
-        elif repo == "slow":
+        elif repo == "slow" or (repo == "drip" and self.headers["Host"].startswith("localhost")):
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -670,6 +670,25 @@ static void write_hosts(const char *host, const char *format, int mirror)
 	fd_replace_file(AT_FDCWD, file, text, strlen(text), 0644, false, NULL);
 }
 
+/* A mirror that sends a byte now and then: what it gave is kept, the rest comes from the next. */
+static void test_trickle(void)
+{
+	char *mirrors cleanup_free = xasprintf(
+		"[host.\"http://localhost:%%d\"]\n[host.\"http://127.0.0.1:%d\"]\n", port);
+	int never cleanup_close = eventfd(0, EFD_CLOEXEC);
+	struct image *image = NULL;
+	struct error err = ERROR_INIT;
+
+	write_hosts("drip.invalid", mirrors, port);
+	is_int(image_pull(store, "drip.invalid/drip", NULL, never, &image, &err), 0,
+	       "a mirror that trickles is left for the next");
+	if (image)
+		image_remove(store, image->id, NULL);
+	else
+		printf("# %s\n", err.text);
+	image_put(image);
+}
+
 static void test_mirrors(void)
 {
 	int never cleanup_close = eventfd(0, EFD_CLOEXEC);
@@ -691,6 +710,7 @@ static void test_mirrors(void)
 	if (image)
 		image_remove(store, image->id, NULL);
 	image_put(image);
+	test_trickle();
 	write_hosts("broken.invalid", "server = 'x'\n", 0);
 	is_int(image_pull(store, "broken.invalid/good", NULL, never, &image, &err), -EINVAL,
 	       "a broken hosts.toml is refused");
