@@ -156,6 +156,7 @@ static int read_registry(struct reader *r, const struct json *value, void *base)
 {
 	static const struct key keys[] = {
 		{ "config_path", read_path, offsetof(struct config, registry_config_path) },
+		{ "verifier", read_path, offsetof(struct config, registry_verifier) },
 	};
 
 	return read_object(r, value, keys, ARRAY_LEN(keys), base);
@@ -302,6 +303,7 @@ void config_finish(struct config *c)
 	free(c->runtime_name);
 	free(c->cgroup_driver);
 	free(c->registry_config_path);
+	free(c->registry_verifier);
 	strlist_finish(&c->cni_bin_dirs);
 	free(c->cni_conf_dir);
 	free(c->monitor_cgroup);
@@ -382,6 +384,8 @@ char *config_json(const struct config *c)
 	json_put_string(&w, "default_handler", c->default_handler);
 	json_put_object(&w, "registry");
 	json_put_string(&w, "config_path", c->registry_config_path);
+	if (c->registry_verifier)
+		json_put_string(&w, "verifier", c->registry_verifier);
 	json_end_object(&w);
 	json_put_object(&w, "cni");
 	json_put_strings(&w, "bin_dirs", c->cni_bin_dirs.items, c->cni_bin_dirs.count);

@@ -22,6 +22,7 @@ struct image_store_config {
 	const char *certs_dir; /* containerd's hosts.toml layout; may be NULL */
 	struct db *db;
 	const char *fetch_program, *unpack_program;
+	const char *verify_program; /* NULL, or what may refuse an image: image/verify.c */
 };
 
 /* One image. Immutable and counted: a changed image is a new object. */

@@ -9,6 +9,8 @@
 #include "image/ref.h"
 #include "image/store.h"
 
+#define PULL_UNSIGNED "SignatureValidationFailed" /* the kubelet matches it */
+
 /* Decoded credentials, only those that may go to this registry. NULL: none. */
 struct pull_auth {
 	char *username, *password, *identity_token, *registry_token;
@@ -41,6 +43,12 @@ struct pull {
 void pull_progress_add(struct pull *p, const char *digest, uint64_t size);
 /* pull_progress_set() - how much of layer @index is here; that it is @done. */
 void pull_progress_set(struct pull *p, size_t index, uint64_t bytes, bool done);
+
+/*
+ * pull_verify() - ask the verifier, if there is one, whether @digest may be used (verify.c).
+ * Return: 0, or -EACCES with the text that the kubelet matches.
+ */
+int pull_verify(const struct pull *p, const char *digest, struct error *err);
 
 /* pull_run() - do it (pull_job.c).  Return: 0 with a reference in *ret. */
 int pull_run(struct pull *p, struct image **ret, struct error *err);

@@ -553,6 +553,8 @@ static int run(struct job *j, struct image **ret, struct error *err)
 
 	if (rc == 0)
 		rc = resolve(j, err);
+	if (rc == 0 && j->pull->archive_fd < 0)
+		rc = pull_verify(j->pull, j->digest, err);
 	if (rc == 0)
 		rc = get_layers(j, err);
 	if (rc == 0)
@@ -568,7 +570,8 @@ int pull_run(struct pull *p, struct image **ret, struct error *err)
 	finish(&j);
 	if (rc < 0 && p->archive_fd >= 0)
 		error_wrap(err, "import %s", p->name);
-	else if (rc < 0 && !str_has_prefix(err->text, UNAVAILABLE ": "))
+	else if (rc < 0 && !str_has_prefix(err->text, UNAVAILABLE ": ") &&
+		 !str_has_prefix(err->text, PULL_UNSIGNED ": "))
 		error_wrap(err, "pull %s", p->name);
 	log_debug("pull %s: %s", p->name, rc < 0 ? err->text : "done");
 	return rc;

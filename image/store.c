@@ -477,6 +477,7 @@ int image_store_open(const struct image_store_config *c, struct image_store **re
 	s->certs_dir = c->certs_dir ? xstrdup(c->certs_dir) : NULL;
 	s->fetch_program = xstrdup(c->fetch_program);
 	s->unpack_program = xstrdup(c->unpack_program);
+	s->verify_program = c->verify_program ? xstrdup(c->verify_program) : NULL;
 	s->db = c->db;
 	pthread_mutex_init(&s->change_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
@@ -522,5 +523,6 @@ void image_store_close(struct image_store *s)
 	free(s->certs_dir);
 	free(s->fetch_program);
 	free(s->unpack_program);
+	free(s->verify_program);
 	free(s);
 }

@@ -32,7 +32,7 @@ struct layer {
 
 struct image_store {
 	char *root, *layers_dir, *trash_dir, *certs_dir;
-	char *fetch_program, *unpack_program;
+	char *fetch_program, *unpack_program, *verify_program;
 	struct db *db;
 
 	pthread_mutex_t change_lock;

@@ -187,6 +187,30 @@ says() { grep -qa "$2" "$1"; }
 	[ "$id" = "$(cri inspecti "$(image busybox:1)" | jq -r .status.id)" ]
 }
 
+@test "an image that the verifier refuses is not pulled, and the kubelet can tell" {
+	cat >"$NODE_DIR/verifier" <<-'EOF'
+		#!/bin/sh
+		echo "$@" >>"$0.log"
+		case $2 in */redis:1) echo "nobody signed this" && exit 1 ;; esac
+	EOF
+	chmod +x "$NODE_DIR/verifier"
+	cri rmi "$(image redis:1)" >/dev/null 2>&1 || true
+	cp "$NODE_DIR/config.json" "$NODE_DIR/config.kept"
+	configure '.registry.verifier = $p' --arg p "$NODE_DIR/verifier"
+	node_stop
+	node_start
+	cri pull "$(image busybox:1)"
+	run cri pull "$(image redis:1)"
+	mv "$NODE_DIR/config.kept" "$NODE_DIR/config.json"
+	node_stop
+	node_start
+	[ "$status" != 0 ]
+	[[ $output == *"desc = SignatureValidationFailed: $(image redis:1): "*"nobody signed this"* ]]
+	[[ $(images) != *"$(image redis:1)"* ]]
+	grep -q -e "-name $(image busybox:1) -digest sha256:" "$NODE_DIR/verifier.log"
+	cri pull "$(image redis:1)"
+}
+
 @test "a tag moves to the image that gets it" {
 	pull busybox:1
 	pull redis:1
