@@ -159,6 +159,10 @@ static void test_maps(void)
 	slurp("/proc/self/maps");
 	ok(!has(want), "%s: goes with it", on_what);
 	ok(slurp("/proc/self/smaps") > 0 && has("Rss:"), "%s: smaps", on_what);
+	ok(slurp("/proc/self/smaps_rollup") > 0 && has("[rollup]\n") && has("\nRss:") &&
+		   has("\nPrivate_Dirty:"),
+	   "%s: its sums", on_what);
+	ok(!has("VmFlags") && !has("KernelPageSize"), "%s: and nothing else", on_what);
 	close(fd);
 }
 

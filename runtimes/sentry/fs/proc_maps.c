@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/PID/maps and smaps: the host's, without the stub's part, with the guest's names.
+ * /proc/PID/maps, smaps and smaps_rollup: the host's, without the stub's part, with the guest's
+ * names.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -132,4 +133,79 @@ int proc_maps(const struct proc_target *t, struct strbuf *out)
 int proc_smaps(const struct proc_target *t, struct strbuf *out)
 {
 	return translate(t, "smaps", out);
+}
+
+/* --- smaps_rollup: the host's own would count the stub ------------------------------------------
+ */
+
+#define FIELDS_MAX 32
+
+struct rollup {
+	unsigned long start, end;
+	struct {
+		char name[24];
+		unsigned long kib;
+	} fields[FIELDS_MAX];
+	size_t n_fields;
+};
+
+/* is_summed() - other numbers of smaps say what kind of mapping one is. */
+static bool is_summed(const char *name)
+{
+	return !str_eq(name, "Size") && !str_eq(name, "KernelPageSize") &&
+	       !str_eq(name, "MMUPageSize");
+}
+
+static void add_field(struct rollup *r, const char *name, unsigned long kib)
+{
+	size_t n = 0;
+
+	while (n < r->n_fields && !str_eq(r->fields[n].name, name))
+		n++;
+	if (n == FIELDS_MAX)
+		return;
+	if (n == r->n_fields) {
+		snprintf(r->fields[n].name, sizeof(r->fields[n].name), "%s", name);
+		r->n_fields++;
+	}
+	r->fields[n].kib += kib;
+}
+
+static void add_line(struct rollup *r, const char *line)
+{
+	struct mapping m;
+	char name[24], unit[3];
+	unsigned long kib;
+
+	if (parse(line, &m)) {
+		if (m.start >= STUB_GUEST_TOP)
+			return; /* [vsyscall] is everybody's */
+		r->start = r->end ? r->start : m.start;
+		r->end = m.end;
+	} else if (sscanf(line, "%23[A-Za-z_]: %lu %2s", name, &kib, unit) == 3 &&
+		   is_summed(name)) {
+		add_field(r, name, kib);
+	}
+}
+
+int proc_smaps_rollup(const struct proc_target *t, struct strbuf *out)
+{
+	cleanup_strbuf struct strbuf text = { 0 };
+	struct rollup r = { 0 };
+	char *line, *rest;
+	int rc = translate(t, "smaps", &text);
+
+	if (rc < 0 || !text.data)
+		return rc;
+	for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		add_line(&r, line);
+	strbuf_printf(out, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n",
+		      r.start, r.end);
+	for (size_t n = 0; n < r.n_fields; n++) {
+		size_t len = strlen(r.fields[n].name);
+
+		strbuf_printf(out, "%s:%*lu kB\n", r.fields[n].name, (int)(23 - len),
+			      r.fields[n].kib);
+	}
+	return 0;
 }

@@ -103,8 +103,9 @@ extern const struct proc_names proc_fd_names, proc_fdinfo_names; /* proc_fd.c */
 extern const struct proc_names proc_task_names;			 /* proc_pid.c */
 
 /* Files that are long enough for a file of their own. */
-int proc_maps(const struct proc_target *t, struct strbuf *out);	     /* proc_maps.c */
-int proc_smaps(const struct proc_target *t, struct strbuf *out);     /* proc_maps.c */
+int proc_maps(const struct proc_target *t, struct strbuf *out);	 /* proc_maps.c */
+int proc_smaps(const struct proc_target *t, struct strbuf *out); /* proc_maps.c */
+int proc_smaps_rollup(const struct proc_target *t, struct strbuf *out);
 int proc_stat(const struct proc_target *t, struct strbuf *out);	     /* proc_stat.c */
 int proc_statm(const struct proc_target *t, struct strbuf *out);     /* proc_stat.c */
 int proc_status(const struct proc_target *t, struct strbuf *out);    /* proc_stat.c */

@@ -340,34 +340,35 @@ static const struct proc_entry attr_entries[] = {
 		.changes = proc_mounts_changes                                                \
 	}
 
-#define FOR_TASKS                                                                                 \
-	PROC_FILE("cmdline", show_cmdline), PROC_FILE("stat", proc_stat),                         \
-		PROC_FILE("statm", proc_statm), PROC_FILE("status", proc_status),                 \
-		{ .name = "comm",                                                                 \
-		  .mode = S_IFREG | 0644,                                                         \
-		  .show = show_comm,                                                              \
-		  .store = store_comm },                                                          \
-		PROC_SECRET("environ", show_environ), PROC_SECRET("auxv", show_auxv),             \
-		PROC_FILE("limits", show_limits), PROC_FILE("oom_score", show_oom_score),         \
-		{ .name = "oom_score_adj",                                                        \
-		  .mode = S_IFREG | 0644,                                                         \
-		  .show = show_oom_score_adj,                                                     \
-		  .store = store_oom_score_adj },                                                 \
-		PROC_TEXT("cgroup", "0::/\n"), PROC_FILE("wchan", show_wchan),                    \
-		PROC_FILE("schedstat", show_schedstat), PROC_FILE("maps", proc_maps),             \
-		PROC_FILE("smaps", proc_smaps), MOUNTS("mounts", proc_mounts),                    \
-		MOUNTS("mountinfo", proc_mountinfo), PROC_SECRET("io", show_io),                  \
-		PROC_SECRET("personality", show_personality), PROC_TEXT("uid_map", ONE_LINE_MAP), \
-		PROC_TEXT("gid_map", ONE_LINE_MAP), PROC_TEXT("setgroups", "allow\n"),            \
-		{ .name = "exe", .mode = S_IFLNK | 0777, .link = exe_link, .follow = exe_path },  \
-		{ .name = "cwd", .mode = S_IFLNK | 0777, .link = cwd_link, .follow = cwd_path },  \
-		{ .name = "root",                                                                 \
-		  .mode = S_IFLNK | 0777,                                                         \
-		  .link = root_link,                                                              \
-		  .follow = root_path },                                                          \
-		{ .name = "fd", .mode = S_IFDIR | 0500, .names = &proc_fd_names },                \
-		{ .name = "fdinfo", .mode = S_IFDIR | 0555, .names = &proc_fdinfo_names },        \
-		{ .name = "ns", .mode = S_IFDIR | 0511, .children = ns_entries },                 \
+#define FOR_TASKS                                                                                \
+	PROC_FILE("cmdline", show_cmdline), PROC_FILE("stat", proc_stat),                        \
+		PROC_FILE("statm", proc_statm), PROC_FILE("status", proc_status),                \
+		{ .name = "comm",                                                                \
+		  .mode = S_IFREG | 0644,                                                        \
+		  .show = show_comm,                                                             \
+		  .store = store_comm },                                                         \
+		PROC_SECRET("environ", show_environ), PROC_SECRET("auxv", show_auxv),            \
+		PROC_FILE("limits", show_limits), PROC_FILE("oom_score", show_oom_score),        \
+		{ .name = "oom_score_adj",                                                       \
+		  .mode = S_IFREG | 0644,                                                        \
+		  .show = show_oom_score_adj,                                                    \
+		  .store = store_oom_score_adj },                                                \
+		PROC_TEXT("cgroup", "0::/\n"), PROC_FILE("wchan", show_wchan),                   \
+		PROC_FILE("schedstat", show_schedstat), PROC_FILE("maps", proc_maps),            \
+		PROC_FILE("smaps", proc_smaps), PROC_FILE("smaps_rollup", proc_smaps_rollup),    \
+		MOUNTS("mounts", proc_mounts), MOUNTS("mountinfo", proc_mountinfo),              \
+		PROC_SECRET("io", show_io), PROC_SECRET("personality", show_personality),        \
+		PROC_TEXT("uid_map", ONE_LINE_MAP), PROC_TEXT("gid_map", ONE_LINE_MAP),          \
+		PROC_TEXT("setgroups", "allow\n"),                                               \
+		{ .name = "exe", .mode = S_IFLNK | 0777, .link = exe_link, .follow = exe_path }, \
+		{ .name = "cwd", .mode = S_IFLNK | 0777, .link = cwd_link, .follow = cwd_path }, \
+		{ .name = "root",                                                                \
+		  .mode = S_IFLNK | 0777,                                                        \
+		  .link = root_link,                                                             \
+		  .follow = root_path },                                                         \
+		{ .name = "fd", .mode = S_IFDIR | 0500, .names = &proc_fd_names },               \
+		{ .name = "fdinfo", .mode = S_IFDIR | 0555, .names = &proc_fdinfo_names },       \
+		{ .name = "ns", .mode = S_IFDIR | 0511, .children = ns_entries },                \
 		PROC_DIR("attr", attr_entries), PROC_DIR("net", proc_net_entries)
 
 static const struct proc_entry task_entries[] = { FOR_TASKS, PROC_END };
