@@ -23,9 +23,11 @@ check-syscalls: $(BINS) $(SYSCALLS_BINS)
 
 # The sentry with locks that know their order: whoever takes one out of turn ends the pod.
 LOCKS_BINS := $(addprefix $(B)/locks/bin/bulkhead-,sentry stub gofer stand-in)
+LOCKS_UNITS := $(patsubst %.c,$(B)/locks/%,$(wildcard tests/unit/runtimes/sentry/*/*_test.c))
 .PHONY: check-locks
 check-locks: $(SYSCALLS_BINS)
-	$(Q)$(MAKE) --no-print-directory LOCK_DEBUG=1 B=$(B)/locks $(LOCKS_BINS)
+	$(Q)$(MAKE) --no-print-directory LOCK_DEBUG=1 B=$(B)/locks $(LOCKS_BINS) $(LOCKS_UNITS)
+	$(Q)BIN=$(abspath $(B))/locks/bin hack/box hack/run-units $(abspath $(LOCKS_UNITS))
 	$(Q)BIN=$(abspath $(B))/locks/bin hack/box hack/run-syscalls $(abspath $(SYSCALLS_BINS))
 	$(Q)BIN=$(abspath $(B))/locks/bin hack/run-bats tests/bats/91-sentry-do.bats
 
