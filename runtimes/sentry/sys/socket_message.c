@@ -405,7 +405,9 @@ static long several(struct task *t, const uint64_t a[6], int flags, int64_t dead
 		uint64_t at = a[1] + done * MMSG_BYTES;
 
 		rc = fn(t, f, at, flags & ~MSG_WAITFORONE);
-		if (rc < 0 || told(t, at, rc) < 0)
+		if (rc >= 0)
+			rc = told(t, at, rc);
+		if (rc < 0)
 			break;
 		done++;
 		if (deadline_ns != WAIT_FOREVER && alarm_now_ns() >= deadline_ns)
