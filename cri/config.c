@@ -253,6 +253,7 @@ static const struct key top_keys[] = {
 	{ "runtime_name", read_string, offsetof(struct config, runtime_name) },
 	{ "cgroup_driver", read_driver, offsetof(struct config, cgroup_driver) },
 	{ "log_level", read_level, offsetof(struct config, log_level) },
+	{ "pinned_images", read_strings, offsetof(struct config, pinned_images) },
 	{ "registry", read_registry, 0 },
 	{ "cni", read_cni, 0 },
 	{ "stream", read_stream, 0 },
@@ -302,6 +303,7 @@ void config_finish(struct config *c)
 	free(c->state);
 	free(c->runtime_name);
 	free(c->cgroup_driver);
+	strlist_finish(&c->pinned_images);
 	free(c->registry_config_path);
 	free(c->registry_verifier);
 	strlist_finish(&c->cni_bin_dirs);
@@ -382,6 +384,7 @@ char *config_json(const struct config *c)
 	json_put_string(&w, "monitor_cgroup", c->monitor_cgroup);
 	json_put_string(&w, "netns_dir", c->netns_dir);
 	json_put_string(&w, "default_handler", c->default_handler);
+	json_put_strings(&w, "pinned_images", c->pinned_images.items, c->pinned_images.count);
 	json_put_object(&w, "registry");
 	json_put_string(&w, "config_path", c->registry_config_path);
 	if (c->registry_verifier)

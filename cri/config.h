@@ -25,6 +25,7 @@ struct config {
 	char *runtime_name; /* "bulkhead": what Version says, and the prefix of container ids */
 	char *cgroup_driver;
 	enum log_level log_level;
+	struct strlist pinned_images;
 	char *registry_verifier;    /* NULL: images need no signature */
 	char *registry_config_path; /* "/etc/bulkhead/certs.d" */
 	struct strlist cni_bin_dirs;

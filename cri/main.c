@@ -235,6 +235,7 @@ static int open_images(struct server *s, struct error *err)
 	struct image_store_config c = {
 		.root = s->config.root,
 		.certs_dir = s->config.registry_config_path,
+		.pinned = &s->config.pinned_images,
 		.verify_program = s->config.registry_verifier,
 		.db = s->db,
 		.fetch_program = s->fetch,

@@ -22,6 +22,8 @@ struct image_store_config {
 	const char *certs_dir; /* containerd's hosts.toml layout; may be NULL */
 	struct db *db;
 	const char *fetch_program, *unpack_program;
+	const struct strlist
+		*pinned; /* names that the kubelet is to keep, "*" as in shells; may be NULL */
 	const char *verify_program; /* NULL, or what may refuse an image: image/verify.c */
 };
 
@@ -32,7 +34,7 @@ struct image {
 	struct strlist repo_tags;    /* "host/repo:tag", fully qualified */
 	struct strlist repo_digests; /* "host/repo@sha256:..." */
 	uint64_t size_bytes;	     /* > 0: unpacked layers and config */
-	bool pinned;
+	bool pinned;		     /* one of its tags is in the configuration */
 	/* From the config (image-spec config.md), empty when absent: */
 	char *user, *working_dir, *stop_signal;
 	struct strlist env, entrypoint, cmd, volumes;

@@ -8,6 +8,8 @@
  */
 #include "image/store.h"
 
+#include <fnmatch.h>
+
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -89,7 +91,6 @@ static struct image *without_tag(const struct image *image, const char *tag)
 			     NULL) < 0)
 		abort();
 	copy->size_bytes = image->size_bytes;
-	copy->pinned = image->pinned;
 	copy_names(&image->repo_tags, &copy->repo_tags, tag);
 	copy_names(&image->repo_digests, &copy->repo_digests, NULL);
 	return copy;
@@ -138,11 +139,23 @@ static uint64_t size_of(struct image_store *s, const struct image *image)
 	return size;
 }
 
+static bool is_pinned(const struct image_store *s, const struct image *image)
+{
+	for (size_t i = 0; i < s->pinned.count; i++) {
+		for (size_t k = 0; k < image->repo_tags.count; k++) {
+			if (fnmatch(s->pinned.items[i], image->repo_tags.items[k], 0) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Put @image (its reference is taken over) in the place of one with the same id. */
 static void replace(struct image_store *s, struct image *image)
 {
 	struct image *old;
 
+	image->pinned = is_pinned(s, image);
 	count_layers(s, image, 1);
 	old = map_put(&s->images, image->id, image);
 	if (old) {
@@ -475,6 +488,8 @@ int image_store_open(const struct image_store_config *c, struct image_store **re
 	s->layers_dir = path_join(c->root, "layers");
 	s->trash_dir = path_join(c->root, "trash");
 	s->certs_dir = c->certs_dir ? xstrdup(c->certs_dir) : NULL;
+	for (size_t i = 0; c->pinned && i < c->pinned->count; i++)
+		strlist_add(&s->pinned, c->pinned->items[i]);
 	s->fetch_program = xstrdup(c->fetch_program);
 	s->unpack_program = xstrdup(c->unpack_program);
 	s->verify_program = c->verify_program ? xstrdup(c->verify_program) : NULL;
@@ -524,5 +539,6 @@ void image_store_close(struct image_store *s)
 	free(s->fetch_program);
 	free(s->unpack_program);
 	free(s->verify_program);
+	strlist_finish(&s->pinned);
 	free(s);
 }

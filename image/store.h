@@ -33,6 +33,7 @@ struct layer {
 struct image_store {
 	char *root, *layers_dir, *trash_dir, *certs_dir;
 	char *fetch_program, *unpack_program, *verify_program;
+	struct strlist pinned; /* patterns */
 	struct db *db;
 
 	pthread_mutex_t change_lock;

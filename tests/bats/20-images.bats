@@ -187,7 +187,7 @@ says() { grep -qa "$2" "$1"; }
 	[ "$id" = "$(cri inspecti "$(image busybox:1)" | jq -r .status.id)" ]
 }
 
-@test "an image that the verifier refuses is not pulled, and the kubelet can tell" {
+@test "an image that the verifier refuses is not pulled; pinned ones are told to the kubelet" {
 	cat >"$NODE_DIR/verifier" <<-'EOF'
 		#!/bin/sh
 		echo "$@" >>"$0.log"
@@ -196,10 +196,12 @@ says() { grep -qa "$2" "$1"; }
 	chmod +x "$NODE_DIR/verifier"
 	cri rmi "$(image redis:1)" >/dev/null 2>&1 || true
 	cp "$NODE_DIR/config.json" "$NODE_DIR/config.kept"
-	configure '.registry.verifier = $p' --arg p "$NODE_DIR/verifier"
+	configure '.registry.verifier = $p | .pinned_images = ["nonesuch", "*/busybox:*"]' --arg p "$NODE_DIR/verifier"
 	node_stop
 	node_start
 	cri pull "$(image busybox:1)"
+	cri pull "$(image nginx:1)"
+	pinned=$(cri images -o json | jq -c '[.images[] | select(.pinned) | .repoTags[]]')
 	run cri pull "$(image redis:1)"
 	mv "$NODE_DIR/config.kept" "$NODE_DIR/config.json"
 	node_stop
@@ -207,6 +209,7 @@ says() { grep -qa "$2" "$1"; }
 	[ "$status" != 0 ]
 	[[ $output == *"desc = SignatureValidationFailed: $(image redis:1): "*"nobody signed this"* ]]
 	[[ $(images) != *"$(image redis:1)"* ]]
+	[[ $pinned == *demo/busybox:1* && $pinned != *nginx* ]]
 	grep -q -e "-name $(image busybox:1) -digest sha256:" "$NODE_DIR/verifier.log"
 	cri pull "$(image redis:1)"
 }
