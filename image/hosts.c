@@ -351,7 +351,7 @@ int hosts_load(const char *certs_dir, const char *host, struct hosts *ret, struc
 	if (rc < 0)
 		return rc;
 	dir = xstrndup(path, strrchr(path, '/') - path);
-	rc = hosts_parse(str_or(text.data, ""), text.len, dir, host, ret, err);
+	rc = hosts_parse((text.data ?: ""), text.len, dir, host, ret, err);
 	if (rc < 0)
 		error_wrap(err, "%s", path);
 	return rc;

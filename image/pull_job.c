@@ -138,13 +138,13 @@ static int take_names(struct job *j, const struct strlist *names, struct error *
 static int check_manifest(struct job *j, const struct fetcher_message *m, struct error *err)
 {
 	const struct image_ref *ref = &j->pull->ref;
-	const char *config = str_or(m->config.data, "");
+	const char *config = (m->config.data ?: "");
 	char found[DIGEST_MAX];
 	int rc;
 
 	if (ref->digest && strcmp(ref->digest, m->digest) != 0) /* never of an import */
 		return error_set(err, EBADMSG, "digest mismatch: the registry gave %s", m->digest);
-	rc = manifest_parse(str_or(m->manifest.data, ""), m->manifest.len, &j->manifest, err);
+	rc = manifest_parse((m->manifest.data ?: ""), m->manifest.len, &j->manifest, err);
 	if (rc < 0)
 		return rc;
 	digest_of(config, m->config.len, found);
@@ -283,7 +283,7 @@ static int take_result(struct part *p, struct error *err)
 
 	fd_set_nonblock(p->out, true);
 	fd_read_all(p->out, MAX_OUTPUT, &out);
-	if (json_parse(&a, str_or(out.data, ""), out.len, 0, &j, NULL) < 0)
+	if (json_parse(&a, (out.data ?: ""), out.len, 0, &j, NULL) < 0)
 		return error_set(err, EPROTO, "bulkhead-unpack gave no result");
 	if (!str_eq(json_get_string(j, "diff_id", NULL), p->diff_id))
 		return error_set(err, EBADMSG, "diff_id mismatch: unpacked it is %s, not %s",

@@ -251,7 +251,7 @@ static int read_blob(const struct archive *a, const char *digest, struct strbuf 
 	rc = read_whole(a, f, ret, err);
 	if (rc < 0)
 		return rc;
-	digest_of(str_or(ret->data, ""), ret->len, found);
+	digest_of((ret->data ?: ""), ret->len, found);
 	if (strcmp(found, digest) != 0)
 		return error_set(err, EBADMSG, "blob %s: digest mismatch: the bytes are %s", digest,
 				 found);
@@ -320,7 +320,7 @@ static int walk(const struct archive *a, const char *digest, const char *os, con
 		strbuf_reset(ret);
 		rc = read_blob(a, chosen, ret, err);
 		if (rc == 0)
-			rc = manifest_kind(str_or(ret->data, ""), ret->len, NULL, &kind, err);
+			rc = manifest_kind((ret->data ?: ""), ret->len, NULL, &kind, err);
 		if (rc < 0 || kind == MANIFEST_IMAGE)
 			return rc;
 		rc = manifest_choose(ret->data, ret->len, os, arch, &next, err);
@@ -449,7 +449,7 @@ static int resolve_docker(const struct archive *a, const struct json *list, size
 	rc = read_whole(a, config, &ret->config, err);
 	if (rc < 0)
 		return rc;
-	digest_of(str_or(ret->config.data, ""), ret->config.len, digest);
+	digest_of((ret->config.data ?: ""), ret->config.len, digest);
 	json_begin_object(&w);
 	json_put_i64(&w, "schemaVersion", 2);
 	json_put_object(&w, "config");
@@ -463,7 +463,7 @@ static int resolve_docker(const struct archive *a, const struct json *list, size
 		rc = json_get_strings(e, "RepoTags", ret_names) < 0
 			     ? error_set(err, EINVAL, "manifest.json has tags that are no names")
 			     : 0;
-	digest_of(str_or(ret->manifest.data, ""), ret->manifest.len, ret->digest);
+	digest_of((ret->manifest.data ?: ""), ret->manifest.len, ret->digest);
 	*ret_more = e->next != NULL;
 	return rc;
 }
@@ -484,7 +484,7 @@ int archive_resolve(struct archive *a, size_t index, const char *os, const char 
 				 "the archive has neither index.json nor "
 				 "manifest.json: it holds no images");
 	rc = read_whole(a, f, &text, err);
-	if (rc == 0 && json_parse(&arena, str_or(text.data, ""), text.len, 0, &j, err) < 0)
+	if (rc == 0 && json_parse(&arena, (text.data ?: ""), text.len, 0, &j, err) < 0)
 		return error_wrap(err, "%s", f->name);
 	if (rc < 0)
 		return rc;

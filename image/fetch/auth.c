@@ -93,7 +93,7 @@ static int take_token(const struct http_exchange *x, char **ret, struct error *e
 	struct json *j;
 	const char *token;
 
-	if (json_parse(&a, str_or(x->body.data, ""), x->body.len, 0, &j, NULL) < 0)
+	if (json_parse(&a, (x->body.data ?: ""), x->body.len, 0, &j, NULL) < 0)
 		return error_set(err, EIO, "%s: the token server's answer is not JSON", x->url);
 	token = json_get_string(j, "token", NULL);
 	if (str_empty(token))

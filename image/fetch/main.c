@@ -89,7 +89,7 @@ static int memory_file(const char *name, const struct strbuf *bytes, struct erro
 
 	if (fd < 0)
 		return error_errno(err, errno, "memory file");
-	rc = fd_write_all(fd, str_or(bytes->data, ""), bytes->len);
+	rc = fd_write_all(fd, (bytes->data ?: ""), bytes->len);
 	if (rc < 0)
 		return error_errno(err, -rc, "memory file");
 	return steal_fd(&fd);

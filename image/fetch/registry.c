@@ -227,7 +227,7 @@ static int get_whole(struct registry *r, CURL *curl, const char *what, const cha
 		*ret_unavailable = x->unavailable;
 		if (rc < 0)
 			continue;
-		digest_of(str_or(x->body.data, ""), x->body.len, found);
+		digest_of((x->body.data ?: ""), x->body.len, found);
 		if (!digest || strcmp(digest, found) == 0)
 			return 0;
 		rc = error_set(err, EBADMSG, "digest mismatch: the bytes are %s", found);
@@ -279,9 +279,9 @@ static int walk_indexes(struct registry *r, CURL *curl, struct http_exchange *x,
 		if (rc < 0)
 			return rc;
 		if (i == 0)
-			digest_of(str_or(x->body.data, ""), x->body.len, digest);
-		rc = manifest_kind(str_or(x->body.data, ""), x->body.len, x->content_type.data,
-				   &kind, err);
+			digest_of((x->body.data ?: ""), x->body.len, digest);
+		rc = manifest_kind((x->body.data ?: ""), x->body.len, x->content_type.data, &kind,
+				   err);
 		if (rc < 0 || kind == MANIFEST_IMAGE)
 			return rc;
 		free(steal_ptr(chosen));
