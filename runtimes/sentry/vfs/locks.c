@@ -25,10 +25,14 @@ struct locks {
 	struct wait_queue freed;
 };
 
-/* Who waits for whom, to find rings (EDEADLK): one entry a sleeping POSIX lock. */
+/*
+ * Who waits for whom, to find rings (EDEADLK): one entry a sleeping POSIX lock.  Entries are made
+ * and voided under the inode's lock, so that none names an owner that has let go.
+ */
 struct blocked {
 	struct list in_blocked;
-	const void *owner, *by;
+	const struct inode *inode;
+	const void *owner, *by; /* by NULL: woken, and about to look again */
 };
 
 static struct lock blocked_lock = LOCK_INIT(LOCK_OBJECT);
@@ -118,32 +122,6 @@ static void join(struct locks *l, struct lock_request *r)
 	}
 }
 
-/* try_set() - Return: 0, -ENOLCK, or -EAGAIN with who is in the way. */
-static int try_set(struct inode *i, const struct lock_request *r, const void **ret_by)
-{
-	struct lock_request wanted = *r;
-	struct locks *l;
-	struct held *h;
-
-	LOCKED(&i->lock);
-	if (r->type == F_UNLCK && !i->locks)
-		return 0;
-	l = locks_of(i);
-	if (r->type != F_UNLCK && (h = conflicting(l, r))) {
-		*ret_by = h->r.owner;
-		return -EAGAIN;
-	}
-	if (l->count >= MAX_LOCKS)
-		return -ENOLCK;
-	if (carve(l, r))
-		wait_wake(&l->freed, 0);
-	if (r->type != F_UNLCK) {
-		join(l, &wanted);
-		add(l, &wanted, wanted.start, wanted.end);
-	}
-	return 0;
-}
-
 /* waits_for() - following who waits for whom from @from leads to @to. Holds blocked_lock. */
 static bool waits_for(const void *from, const void *to)
 {
@@ -162,13 +140,53 @@ static bool waits_for(const void *from, const void *to)
 	return false;
 }
 
-static int block(struct blocked *b, const struct lock_request *r)
+/* block() - @b waits for @by. Return: -EAGAIN or -EDEADLK. Preconditions: holds the inode's lock.
+ */
+static int block(struct blocked *b, const void *by, const struct lock_request *r)
 {
 	LOCKED(&blocked_lock);
 	list_remove(&b->in_blocked);
+	b->by = by;
 	if (r->kind == LOCKS_RANGE && r->pid >= 0 && waits_for(b->by, b->owner))
 		return -EDEADLK;
 	list_add(&all_blocked, &b->in_blocked);
+	return -EAGAIN;
+}
+
+/* let_go() - @owner holds less of @i: who waits for it looks again. Holds the inode's lock. */
+static void let_go(struct inode *i, struct locks *l, const void *owner)
+{
+	struct blocked *b;
+
+	lock_acquire(&blocked_lock);
+	list_for_each(b, &all_blocked, in_blocked)
+		if (b->inode == i && b->by == owner)
+			b->by = NULL;
+	lock_release(&blocked_lock);
+	wait_wake(&l->freed, 0);
+}
+
+/* try_set() - @b: who waits if it must; NULL: nobody. Return: 0, -ENOLCK, -EAGAIN, -EDEADLK. */
+static int try_set(struct inode *i, const struct lock_request *r, struct blocked *b)
+{
+	struct lock_request wanted = *r;
+	struct locks *l;
+	struct held *h;
+
+	LOCKED(&i->lock);
+	if (r->type == F_UNLCK && !i->locks)
+		return 0;
+	l = locks_of(i);
+	if (r->type != F_UNLCK && (h = conflicting(l, r)))
+		return b ? block(b, h->r.owner, r) : -EAGAIN;
+	if (l->count >= MAX_LOCKS)
+		return -ENOLCK;
+	if (carve(l, r))
+		let_go(i, l, r->owner);
+	if (r->type != F_UNLCK) {
+		join(l, &wanted);
+		add(l, &wanted, wanted.start, wanted.end);
+	}
 	return 0;
 }
 
@@ -180,17 +198,15 @@ static void unblock(struct blocked *b)
 
 int locks_set(struct inode *i, const struct lock_request *r, bool wait)
 {
-	struct blocked b = { .owner = r->owner };
+	struct blocked b = { .inode = i, .owner = r->owner };
 	struct wait_entry e = { .queue = NULL };
-	int rc = try_set(i, r, &b.by);
+	int rc = try_set(i, r, NULL);
 
 	if (rc != -EAGAIN || !wait)
 		return rc;
 	wait_begin(&((struct locks *)i->locks)->freed, &e, 0);
-	while ((rc = try_set(i, r, &b.by)) == -EAGAIN) {
-		rc = block(&b, r);
-		if (rc == 0)
-			rc = wait_sleep(WAIT_FOREVER);
+	while ((rc = try_set(i, r, &b)) == -EAGAIN) {
+		rc = wait_sleep(WAIT_FOREVER);
 		if (rc < 0)
 			break;
 	}
@@ -228,7 +244,7 @@ static void release(struct inode *i, const void *owner)
 		any = true;
 	}
 	if (any)
-		wait_wake(&l->freed, 0);
+		let_go(i, l, owner);
 }
 
 void locks_release_owner(struct inode *i, const void *owner)
