@@ -74,6 +74,7 @@ await() {
 	local end=$((SECONDS + 400))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
+		[ ! -e pid ] || kill -0 "$(cat pid)" || return 1
 		sleep 0.1
 	done
 }

@@ -16,7 +16,7 @@
  *   guest.vsock         serve and use AF_VSOCK, see vsock.c
  *   guest.count=DEVICE  number after number for ever, each with a sum of the device's first MiB
  *   guest.tick          a line every 5 ms for ever
- *   guest.flood=N       N KiB to the console
+ *   guest.flood=N       N KiB to the console, last of all
  *   guest.echo          repeat lines of the console
  *   guest.discard=DEVICE   discard its second MiB, make its third zero
  *   guest.more          then read lines of the console, each as another command line
@@ -363,8 +363,6 @@ static void work(void)
 
 	if ((value = argument("guest.hostile")))
 		guest_hostile(atoi(value));
-	if ((value = argument("guest.flood")))
-		flood(atoi(value));
 	if ((value = argument("guest.modules")))
 		load_modules(value);
 	if ((value = argument("guest.disk")))
@@ -391,6 +389,8 @@ static void work(void)
 		puts("GUEST tick");
 		usleep(5000);
 	}
+	if ((value = argument("guest.flood")))
+		flood(atoi(value));
 	puts("GUEST done");
 	if (argument("guest.off"))
 		reboot(RB_AUTOBOOT);
