@@ -233,14 +233,19 @@ void exits_watch(struct pod *pod, int fd)
 	loop_post(pod->pods->config.loop, watch_on_loop, r);
 }
 
+void exits_stop_watching(struct pod *pod)
+{
+	if (!pod->watch)
+		return;
+	drop_watch(pod);
+	pod_put(pod); /* the watch's */
+}
+
 static void unwatch_on_loop(void *data)
 {
 	struct pod *pod = data;
 
-	if (pod->watch) {
-		drop_watch(pod);
-		pod_put(pod); /* the watch's */
-	}
+	exits_stop_watching(pod);
 	pods_lock(pod->pods);
 	pod->unwatched = true;
 	pods_changed(pod->pods);

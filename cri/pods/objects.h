@@ -122,6 +122,7 @@ struct pods {
 	pthread_cond_t changed;					     /* CLOCK_MONOTONIC */
 	struct map pod_ids, pod_keys, container_ids, container_keys; /* (L) */
 	struct loop_timer *retry; /* network_retry() once a minute */
+	bool closing;		  /* pods_close() is under way, the loop has ended */
 	bool restoring;		  /* pods_open() is reading records; the loop does not run yet */
 };
 
@@ -198,6 +199,8 @@ void sandbox_remove_files(struct pod *pod);
 /* exits_watch() - follow the pod's monitor from the loop. @fd: from monitor_watch(), taken over. */
 void exits_watch(struct pod *pod, int fd);
 void exits_unwatch(struct pod *pod);
+/* exits_stop_watching() - the same at once, on the loop's thread. */
+void exits_stop_watching(struct pod *pod);
 /* exits_monitor_died() - ends what it watched over; without pod->op and the lock. */
 void exits_monitor_died(struct pod *pod);
 /* exits_apply() - a container ended.  With pods->lock held. */

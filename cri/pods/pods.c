@@ -42,6 +42,15 @@ void pods_changed(struct pods *pods)
 	pthread_cond_broadcast(&pods->changed);
 }
 
+/* release() - frees @object on the loop's thread, whose callbacks may be looking at it. */
+static void release(struct pods *pods, void (*free_object)(void *object), void *object)
+{
+	if (pods->closing)
+		free_object(object);
+	else
+		loop_post(pods->config.loop, free_object, object);
+}
+
 /* --- pods ------------------------------------------------------------------------------------- */
 
 struct pod *pod_new(struct pods *pods)
@@ -86,7 +95,7 @@ void pod_put(struct pod *pod)
 	last = --pod->refs == 0;
 	pods_unlock(pods);
 	if (last)
-		loop_post(pods->config.loop, pod_free, pod);
+		release(pods, pod_free, pod);
 }
 
 void pods_insert_pod(struct pod *pod)
@@ -198,7 +207,7 @@ void container_put(struct container *c)
 	last = --c->refs == 0;
 	pods_unlock(pods);
 	if (last)
-		loop_post(pods->config.loop, container_free, c);
+		release(pods, container_free, c);
 }
 
 void pods_insert_container(struct container *c)
@@ -339,11 +348,30 @@ int pods_open(const struct pods_config *config, struct pods **ret, struct error 
 	return 0;
 }
 
+/* What runs goes on under the next server: only memory and descriptors are given back. */
+static void forget_all(struct pods *pods)
+{
+	struct map_entry *e;
+
+	pods->closing = true;
+	for (size_t i = 0; (e = map_at(&pods->container_ids, &i));) {
+		struct container *c = e->value;
+
+		list_remove(&c->in_pod);
+		container_put(c);
+	}
+	for (size_t i = 0; (e = map_at(&pods->pod_ids, &i));) {
+		exits_stop_watching(e->value);
+		pod_put(e->value);
+	}
+}
+
 void pods_close(struct pods *pods)
 {
 	if (!pods)
 		return;
 	loop_timer_remove(pods->retry);
+	forget_all(pods);
 	map_finish(&pods->pod_ids);
 	map_finish(&pods->pod_keys);
 	map_finish(&pods->container_ids);
