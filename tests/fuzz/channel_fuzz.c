@@ -13,7 +13,10 @@
 #include "base/mem.h"
 #include "runtimes/sentry/platform/internal.h"
 
-static struct stub_thread *thread;
+static struct stub_process *process;	/* NULL: none yet, or its thread has ended */
+static struct channel_control *control; /* of that thread; ours as long as the process is */
+static struct zygote *zygote;
+static atomic_bool gone;
 
 static long on_call(struct stub_thread *t, const struct stub_call *c)
 {
@@ -74,52 +77,74 @@ static void on_owner(void *owner)
 	(void)owner;
 }
 
+static void on_gone(void *owner)
+{
+	if (owner == &process)
+		atomic_store(&gone, true);
+}
+
 static const struct platform_ops ops = {
 	.call = on_call,
 	.check = on_check,
 	.take_signal = on_signal,
 	.fatal_fault = on_fault,
 	.clone_failed = on_owner,
-	.thread_gone = on_owner,
+	.thread_gone = on_gone,
 };
 
 static void begin(void)
 {
-	struct zygote *z = xnew(struct zygote);
 	struct channel *c = channel_create();
+	struct stub_thread *thread;
 
 	platform_ops = &ops;
-	z->refs = 1;
-	z->pidfd = z->listener = z->proc = -1;
+	if (!zygote) {
+		zygote = xnew(struct zygote);
+		zygote->refs = 1;
+		zygote->pidfd = zygote->listener = zygote->proc = -1;
+	}
 	if (!c)
 		abort();
-	thread = thread_new(process_new(z, c, (uint32_t)channel_slot_take(c, 0)), 0, NULL);
+	atomic_store(&gone, false);
+	process = process_new(zygote, c, (uint32_t)channel_slot_take(c, 0));
+	channel_put(c);
+	thread = thread_new(process, 0, &process);
+	control = thread->control;
 	if (server_assign(thread) < 0)
 		abort();
 }
 
-/* request() - as a stub does it: any command that comes back counts as an answer too. */
+/*
+ * request() - as a stub does it: any command that comes back counts as an answer too.  A thread
+ * that said its last word gets none: the next request is another's.
+ */
 static void request(const uint8_t *data, size_t size)
 {
 	static uint32_t sequence;
-	struct channel_control *c = thread->control;
+	struct channel_control *c;
 
+	if (!process)
+		begin();
+	c = control;
 	sequence++;
 	memcpy(c, data, size);
 	c->answer = sequence - 1;
 	c->stub_sleeps = 1;
 	__atomic_store_n(&c->request, sequence, __ATOMIC_SEQ_CST);
 	host_futex_wake(&c->request);
-	while (__atomic_load_n(&c->answer, __ATOMIC_SEQ_CST) != sequence)
+	while (__atomic_load_n(&c->answer, __ATOMIC_SEQ_CST) != sequence) {
+		if (atomic_load(&gone)) {
+			process_unref(steal_ptr(process));
+			return;
+		}
 		host_futex_wait_ms(&c->answer, sequence - 1, 1);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (!thread)
-		begin();
 	while (size > 1) {
 		size_t n = MIN((size_t)data[0] * 4, size - 1);
 
