@@ -81,7 +81,7 @@ help:
 	@echo 'make                 programs into build/bin'
 	@echo 'make check           installs what the tests need and passes them (as root)'
 	@echo '  one part of it:    check-lint check-unit check-proto check-install check-grpc check-bats'
-	@echo '                     check-critest check-syscalls check-fuzz-sample check-san'
+	@echo '                     check-critest check-syscalls check-syscall-rows'
 	@echo '  besides:           check-kubelet, check-vm (cgroup v2, KVM), check-vm-sample, check-fuzz (a minute each)'
 	@echo '                     check-locks (the sentry checks the order of its locks)'
 	@echo 'make bench           all benchmarks          make bench-pod    pods beside containerd'

@@ -4,14 +4,14 @@
 BATS    := $(sort $(wildcard tests/bats/*.bats))
 FOCUS   ?=
 PARTS   := check-lint check-unit check-proto check-install check-grpc check-bats check-critest \
-	check-syscalls check-syscall-rows check-fuzz-sample check-san
+	check-syscalls check-syscall-rows check-vm-sample check-fuzz-sample check-san
 
 .PHONY: check check-programs check-bats check-install check-proto check-grpc check-critest \
 	check-kubelet check-vm check-vm-sample check-san check-san-unit check-lint lint
 
 # What the tests need is installed first: quick when everything is there.
 check:
-	$(Q)hack/install-deps build run test
+	$(Q)hack/install-deps build run test vm
 	$(Q)hack/setup-peers go cri runtime >/dev/null
 	$(Q)$(MAKE) --no-print-directory check-programs
 	$(Q)B=$(B) hack/check $(PARTS)
